@@ -1,0 +1,101 @@
+"""Millimetres on a page: the printed grid, told apart (1 mm or 5 mm squares) by what the leads' lengths say."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from ecgpage.calibration.grid import GridEstimate, frequencies_at
+from ecgpage.geometry import apply_homography
+from ecgpage.leads import MILLIMETERS_PER_SECOND
+from ecgpage.recording import Calibration, LeadBox, Page, PageError
+
+USUAL_SQUARES = (5.0, 1.0)
+"""Millimetres between the lines of the patterns that ECG paper shows."""
+
+OTHER_SQUARES = (2.0, 2.5, 10.0, 0.5)
+"""What is seen where lines fall between pixels or only every second one is printed; tried when no usual one fits."""
+
+LARGEST_DISAGREEMENT = 0.12
+"""Ratio, as a natural logarithm, by which the leads' lengths may differ from the grid's: boxes are not measures."""
+
+PAPER_WIDTH = 280.0
+"""Millimetres across a usual page: what is assumed when neither grid nor leads tell."""
+
+
+def calibrate(page: Page, leads: Sequence[LeadBox], grid: GridEstimate) -> Calibration:
+    """Find the millimetres on a straightened page from its grid and the leads' known durations.
+
+    leads: boxes in page pixels whose ``duration`` (s) is known; those without one, or of no width, are passed over.
+    Without a grid, or where it contradicts the leads, the page is taken as evenly scaled by the leads' lengths
+    (source "layout"). Raises PageError where there is neither a grid nor a lead of known duration.
+    """
+    if grid.lattice_to_page is not None:
+        square = square_millimeters(leads, grid)
+        if square is not None:
+            return _from_lattice(page, grid.lattice_to_page @ np.diag([1 / square, 1 / square, 1.0]), "grid")
+    scale = layout_scale(leads)
+    if scale is None:
+        raise PageError(
+            f"no grid and no lead of known duration on the page of {page.size[1]}x{page.size[0]} pixels: its scale is "
+            "unknown; is the whole page in view?"
+        )
+    return _from_lattice(page, np.diag([scale, scale, 1.0]), "layout")
+
+
+def square_millimeters(leads: Sequence[LeadBox], grid: GridEstimate) -> float | None:
+    """Return how many millimetres the grid's squares measure, or None where nothing agrees with the leads.
+
+    Without any lead of known duration: 5 mm where finer lines are seen inside, else whichever makes the region with a
+    grid most like a usual page's width.
+    """
+    ratios = _millimeters_per_square(leads, grid)
+    if not len(ratios):
+        return 5.0 if grid.nested else _by_paper_width(grid)
+    measured = float(np.exp(np.median(np.log(ratios))))
+    for squares in (USUAL_SQUARES, OTHER_SQUARES):
+        off = np.abs(np.log(measured / np.array(squares)))
+        if off.min() <= LARGEST_DISAGREEMENT:
+            return squares[int(np.argmin(off))]
+    return None
+
+
+def _millimeters_per_square(leads: Sequence[LeadBox], grid: GridEstimate) -> np.ndarray:
+    """Millimetres per lattice unit that each lead's length gives, long leads repeated in proportion."""
+    page_to_lattice = grid.page_to_lattice
+    ratios: list[float] = []
+    for lead in leads:
+        if not _known(lead):
+            continue
+        x0, y0, x1, y1 = lead.box
+        ends = apply_homography(page_to_lattice, np.array([[x0, (y0 + y1) / 2], [x1, (y0 + y1) / 2]]))
+        units = float(np.hypot(*(ends[1] - ends[0])))
+        ratios += [lead.duration * MILLIMETERS_PER_SECOND / max(units, 1e-9)] * max(1, round(lead.duration))
+    return np.array(ratios)
+
+
+def _by_paper_width(grid: GridEstimate) -> float:
+    units = float(np.ptp(apply_homography(grid.page_to_lattice, grid.centers)[:, 0]))
+    return min(USUAL_SQUARES, key=lambda square: abs(np.log(max(units, 1e-9) * square / PAPER_WIDTH)))
+
+
+def layout_scale(leads: Sequence[LeadBox]) -> float | None:
+    """Return page pixels per millimetre from the leads' lengths, None without a lead of known duration."""
+    scales: list[float] = []
+    for lead in leads:
+        if _known(lead):
+            length = lead.duration * MILLIMETERS_PER_SECOND
+            scales += [(lead.box[2] - lead.box[0]) / length] * max(1, round(lead.duration))
+    return float(np.median(scales)) if scales else None
+
+
+def _known(lead: LeadBox) -> bool:
+    return bool(np.isfinite(lead.duration) and lead.duration > 0 and lead.box[2] - lead.box[0] > 1)
+
+
+def _from_lattice(page: Page, paper_to_page: np.ndarray, source: str) -> Calibration:
+    paper_to_page = paper_to_page / paper_to_page[2, 2]
+    middle = np.array([(page.size[1] - 1) / 2, (page.size[0] - 1) / 2])
+    _, pixels_per_mm = frequencies_at(paper_to_page, middle)
+    return Calibration(paper_to_page, pixels_per_mm, source)

@@ -1,0 +1,132 @@
+"""The command line: ``python -m ecgpage demo | digitize | synthesize``."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from ecgpage.io import PICTURE_TYPES
+from ecgpage.leads import LEADS
+from ecgpage.recording import PageError
+
+HERE = Path(__file__).resolve().parent.parent
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and return the exit status: 0, or 1 with a message on standard error."""
+    options = build_parser().parse_args(arguments)
+    run: Callable[[argparse.Namespace], int] = options.run
+    try:
+        return run(options)
+    except (PageError, OSError, ValueError) as error:
+        print(f"ecgpage {options.command}: {error}", file=sys.stderr)
+        return 1
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Return the parser of all commands."""
+    parser = argparse.ArgumentParser(prog="ecgpage", description="Paper ECGs to digital ones.")
+    commands = parser.add_subparsers(dest="command", required=True)
+    _add_demo(commands)
+    _add_digitize(commands)
+    _add_synthesize(commands)
+    return parser
+
+
+def _add_demo(commands: argparse._SubParsersAction) -> None:
+    demo = commands.add_parser("demo", help="digitize the sample pages and print their scores")
+    demo.add_argument("--samples", type=Path, default=HERE / "samples", help="folder of records with pages")
+    demo.add_argument("--model", type=Path, default=HERE / "model", help="folder of the trained model")
+    demo.add_argument("-o", "--output", type=Path, default=Path("demo-output"), help="where records and pictures go")
+    demo.set_defaults(run=_demo)
+
+
+def _demo(options: argparse.Namespace) -> int:
+    from ecgpage import demo
+    from team_code import delayed
+
+    demo.run(options.samples, options.model, options.output, submit=delayed)
+    return 0
+
+
+def _add_digitize(commands: argparse._SubParsersAction) -> None:
+    digitize = commands.add_parser("digitize", help="digitize pictures of ECG pages into WFDB records")
+    digitize.add_argument("-i", "--input", type=Path, required=True, help="a picture, or a folder of pictures")
+    digitize.add_argument("-o", "--output", type=Path, required=True, help="where records and reports go")
+    digitize.add_argument("--model", type=Path, default=HERE / "model", help="folder of the trained model")
+    digitize.add_argument("--fs", type=float, default=500.0, help="sampling frequency of the records, Hz")
+    digitize.add_argument("--seconds", type=float, default=10.0, help="what a whole page shows, s")
+    digitize.set_defaults(run=_digitize)
+
+
+def _digitize(options: argparse.Namespace) -> int:
+    from ecgpage.io import read_image, write_record
+    from ecgpage.pipeline import build_pipeline
+    from ecgpage.reporting.figures import page_report, save_picture
+
+    pictures = find_pictures(options.input)
+    if options.fs <= 0 or options.seconds <= 0:
+        raise ValueError(f"--fs and --seconds must be above 0, came {options.fs:g} and {options.seconds:g}")
+    pipeline = build_pipeline(options.model)
+    options.output.mkdir(parents=True, exist_ok=True)
+    failed = 0
+    for picture in pictures:
+        try:
+            page = pipeline.digitize(read_image(picture), options.fs, round(options.fs * options.seconds), LEADS)
+        except ValueError as error:
+            print(f"{picture}: {error}", file=sys.stderr)
+            failed += 1
+            continue
+        name, recording = record_name(picture, pictures), page.recording
+        quality = f"Limb leads: I + III = II to {recording.limb_lead_quality:.1f} dB"
+        comments = [f"Page: {picture.name}", quality, *(f"Warning: {text}" for text in recording.warnings)]
+        write_record(options.output, name, recording.signal, recording.fs, recording.names, recording.labels, comments)
+        save_picture(options.output / f"{name}.report.png", page_report(page, picture.name))
+        notes = "".join(f"\n  {warning}" for warning in recording.warnings)
+        print(f"{picture}: {len(page.leads)} leads, {', '.join(recording.labels)}{notes}")
+    return 1 if failed else 0
+
+
+def find_pictures(path: Path) -> list[Path]:
+    """Return the picture itself, or the pictures of a folder in the order of their names. Raises PageError for none."""
+    if path.is_file():
+        return [path]
+    pictures = sorted(file for file in path.glob("*") if file.suffix.lower() in PICTURE_TYPES)
+    if not pictures:
+        raise PageError(f"expected a picture or a folder of pictures ({', '.join(PICTURE_TYPES)}), came {path}")
+    return pictures
+
+
+def record_name(picture: Path, pictures: Sequence[Path]) -> str:
+    """Return a record's name for a picture, told apart from the others': its stem, else numbered by its place.
+
+    WFDB allows letters, digits, hyphens and underscores in record names; anything else becomes an underscore.
+    """
+    name = _plain(picture.stem)
+    twins = sum(_plain(other.stem) == name for other in pictures)
+    return name if twins == 1 else f"{name}-{1 + list(pictures).index(picture)}"
+
+
+def _plain(stem: str) -> str:
+    return "".join(c if c.isascii() and (c.isalnum() or c in "-_") else "_" for c in stem)
+
+
+def _add_synthesize(commands: argparse._SubParsersAction) -> None:
+    from ecgpage.synthesis.profile import PROFILES
+
+    synthesize = commands.add_parser("synthesize", help="draw pages of records, with ground truth")
+    synthesize.add_argument("-i", "--input", type=Path, required=True, help="folder of WFDB records")
+    synthesize.add_argument("-o", "--output", type=Path, required=True, help="where records and pages go")
+    synthesize.add_argument("-n", "--number", type=int, default=1, help="pages of each record")
+    synthesize.add_argument("--profile", choices=sorted(PROFILES), default="clean", help="kind of pages")
+    synthesize.add_argument("--seed", type=int, default=0, help="the same seed draws the same pages")
+    synthesize.set_defaults(run=_synthesize)
+
+
+def _synthesize(options: argparse.Namespace) -> int:
+    from ecgpage.synthesis.export import export_pages
+
+    export_pages(options.input, options.output, options.profile, options.seed, options.number)
+    return 0

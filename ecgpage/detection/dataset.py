@@ -1,0 +1,149 @@
+"""Training pages for the detector, drawn as they are needed."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import IterableDataset, get_worker_info
+
+from ecgpage.detection.targets import lead_targets
+from ecgpage.detection.view import page_view
+from ecgpage.geometry import apply_homography
+from ecgpage.page.rectification import rotate_page
+from ecgpage.recording import Page
+from ecgpage.synthesis import DrawnPage
+from ecgpage.synthesis.records import DrawRecord
+
+RESOLUTION = (60.0, 120.0)
+"""Dots per inch at which training pages are drawn: the detector's input is coarser still."""
+
+
+@dataclass(frozen=True)
+class Jitter:
+    """How far the straightened pages shown in training are off, as if the page's outline was found imprecisely.
+
+    corners: of the page's size; rotation: degrees; margin: surroundings left on a side, of the page's size; careless:
+    chance of such margins (else they are within ``corners``). turned: chance of a page lying on its side or upside
+    down, on which nothing is to be found: this is how the detector tells which way up a page is.
+    """
+
+    corners: float = 0.015
+    rotation: float = 1.5
+    margin: tuple[float, float] = (-0.03, 0.15)
+    careless: float = 0.4
+    turned: float = 0.1
+
+
+@dataclass(frozen=True)
+class Example:
+    """One training page: view (H, W, 3) uint8, boxes (N, 4) corner form in its pixels, classes (N,) in LEADS."""
+
+    view: np.ndarray
+    boxes: np.ndarray
+    classes: np.ndarray
+
+
+class DrawnPages(IterableDataset):
+    """Endless examples; in each round every record is shown once, in random order, as one of its pages.
+
+    pages_per_record: how many different pages a record has, each drawn from its own seed; 0 draws a new one each time.
+    A record that makes no page is passed over.
+    """
+
+    def __init__(
+        self,
+        records: Sequence[Path],
+        draw: DrawRecord,
+        size: tuple[int, int],
+        pages_per_record: int = 0,
+        seed: int = 0,
+        jitter: Jitter | None = None,
+    ) -> None:
+        if not records:
+            raise ValueError("expected records to draw pages from, got none")
+        self.records = records
+        self.draw = draw
+        self.size = size
+        self.pages_per_record = pages_per_record
+        self.seed = seed
+        self.jitter = jitter or Jitter()
+
+    def __iter__(self) -> Iterator[Example]:
+        worker = get_worker_info()
+        rng = np.random.default_rng([self.seed, int(torch.randint(2**31, ()))])  # goes on, not back, when resumed
+        share = (
+            np.arange(len(self.records))
+            if worker is None
+            else np.arange(worker.id, len(self.records), worker.num_workers)
+        )
+        while True:
+            drawn = 0
+            for index in rng.permutation(share):
+                example = self.example(int(index), rng)
+                if example is not None:
+                    drawn += 1
+                    yield example
+            if not drawn:
+                raise ValueError(f"none of the {len(self.records)} records makes a page")
+
+    def example(self, index: int, rng: np.random.Generator) -> Example | None:
+        """Draw one page of a record, or None where the record makes none."""
+        if self.pages_per_record:
+            rng = np.random.default_rng([self.seed, index, int(rng.integers(self.pages_per_record))])
+        try:
+            page = self.draw(self.records[index], rng)
+        except ValueError as error:
+            warnings.warn(f"left out of training: {error}", stacklevel=2)
+            return None
+        return straighten(page, self.size, self.jitter, rng)
+
+
+def straighten(page: DrawnPage, size: tuple[int, int], jitter: Jitter, rng: np.random.Generator) -> Example:
+    """Straighten a drawn page as the page stage would, a little off, and fit it into ``size`` (height, width)."""
+    page_to_picture, page_size = jittered_page(page, jitter, rng)
+    if rng.random() < jitter.turned:
+        turned = rotate_page(Page(page.image, page_size, page_to_picture, True), int(rng.choice([1, 2, 2, 3])))
+        view, _ = page_view(turned.image, turned.page_to_picture, turned.size, size)
+        return Example(view, np.zeros((0, 4)), np.zeros(0, np.int64))
+    view, fit = page_view(page.image, page_to_picture, page_size, size)
+    boxes, classes = lead_targets(page, fit.matrix @ np.linalg.inv(page_to_picture), size)
+    return Example(view, boxes, classes)
+
+
+def jittered_page(page: DrawnPage, jitter: Jitter, rng: np.random.Generator) -> tuple[np.ndarray, tuple[int, int]]:
+    """A homography, off by the jitter, from the straightened page to the picture, and the page's (height, width)."""
+    width, height = page.paper_size
+    careless = rng.random() < jitter.careless
+    margins = rng.uniform(*(jitter.margin if careless else (-jitter.corners, jitter.corners)), 4)  # left, top, ...
+    low, high = -margins[:2] * (width, height), (1 + margins[2:]) * (width, height)
+    corners = np.array([[low[0], low[1]], [high[0], low[1]], [high[0], high[1]], [low[0], high[1]]])
+    corners += rng.uniform(-jitter.corners, jitter.corners, (4, 2)) * (width, height) / 2
+    angle = np.deg2rad(rng.uniform(-jitter.rotation, jitter.rotation))
+    turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+    center = corners.mean(axis=0)
+    corners = (corners - center) @ turn.T + center  # (4, 2) mm on paper
+    extent = np.maximum(32, np.round((high - low) * page.pixels_per_mm)).astype(int)
+    right, bottom = float(extent[0] - 1), float(extent[1] - 1)
+    flat = np.array([[0, 0], [right, 0], [right, bottom], [0, bottom]], dtype=np.float32)
+    in_picture = apply_homography(page.paper_to_picture, corners).astype(np.float32)
+    return cv2.getPerspectiveTransform(flat, in_picture).astype(np.float64), (int(extent[1]), int(extent[0]))
+
+
+def collate(examples: Sequence[Example]) -> tuple[Tensor, Tensor]:
+    """Views (B, 3, H, W) uint8 and targets (T, 6): image index, class, cx, cy, w, h in input pixels (edges at 0)."""
+    views = torch.from_numpy(np.ascontiguousarray(np.stack([example.view for example in examples])))
+    rows = [np.zeros((0, 6))]
+    for index, example in enumerate(examples):
+        center = (example.boxes[:, :2] + example.boxes[:, 2:]) / 2 + 0.5  # pixel centres -> pixel edges
+        extent = example.boxes[:, 2:] - example.boxes[:, :2]
+        head = np.stack([np.full(len(extent), index), example.classes], axis=1)
+        rows.append(np.concatenate([head, center, extent], axis=1))
+    targets = torch.from_numpy(np.concatenate(rows)).float()
+    return views.permute(0, 3, 1, 2).contiguous(), targets

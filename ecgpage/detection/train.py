@@ -1,0 +1,74 @@
+"""Training of the lead detector on drawn pages."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.utils.data import DataLoader
+
+from ecgpage.detection.dataset import RESOLUTION, DrawnPages, collate
+from ecgpage.detection.detector import DetectorSettings, LeadDetector, build_network
+from ecgpage.synthesis import PROFILES
+from ecgpage.synthesis.records import RecordDrawer
+from ecgpage.training.configuration import DrawingSettings, StageSettings
+from ecgpage.training.engine import train
+from yolov7 import DetectionLoss, LossSettings
+from yolov7.anchors import anchor_fitness, cluster_anchors
+
+ANCHOR_PAGES = 48
+"""Pages drawn to cluster the anchors on."""
+
+GAINS = LossSettings(box=0.1, objectness=0.7, classes=0.3)
+"""Box gain above the published one: a lead's place in time hangs on its box's edges."""
+
+
+def train_detector(
+    records: Sequence[Path],
+    drawing: DrawingSettings,
+    stage: StageSettings,
+    checkpoint: Path,
+    settings: DetectorSettings | None = None,
+    report: Callable[[str], None] = print,
+) -> LeadDetector:
+    """Train a detector on pages drawn from the records.
+
+    checkpoint: where the training's state is kept; a training found there goes on.
+    """
+    settings = settings or DetectorSettings()
+    torch.manual_seed(stage.seed)
+    draw = RecordDrawer([PROFILES[name].drawn_at(*RESOLUTION) for name in drawing.profiles or PROFILES])
+    pages = DrawnPages(records, draw, settings.size, drawing.pages_per_record, stage.seed)
+    network = build_network(settings)
+    if not checkpoint.exists():  # which holds the anchors too
+        network.head.set_anchors(page_anchors(pages, report))
+    batches = DataLoader(pages, stage.batch_size, num_workers=stage.workers, collate_fn=collate)
+    trained = train(network, batches, DetectorLoss(), stage, checkpoint, lambda line: report(f"detector: {line}"))
+    return LeadDetector(trained, settings)  # type: ignore[arg-type]
+
+
+class DetectorLoss:
+    """The engine's loss function for a batch of views (B, 3, H, W) uint8 and targets (T, 6)."""
+
+    def __init__(self, gains: LossSettings = GAINS) -> None:
+        self.loss = DetectionLoss(gains)
+
+    def __call__(self, model: nn.Module, batch: tuple[Tensor, Tensor]) -> tuple[Tensor, dict[str, float]]:
+        views, targets = batch
+        raw = model(views.float() / 255)
+        return self.loss(raw, targets, model.head.pixel_anchors)
+
+
+def page_anchors(pages: DrawnPages, report: Callable[[str], None] = print) -> Tensor:
+    """Anchors (9, 2) in input pixels, clustered on the boxes of some drawn pages."""
+    examples = list(islice(iter(pages), ANCHOR_PAGES))
+    sizes = np.concatenate([example.boxes[:, 2:] - example.boxes[:, :2] for example in examples])
+    if not len(sizes):
+        raise ValueError(f"none of {len(examples)} drawn pages shows a lead: do the records hold a signal?")
+    anchors = cluster_anchors(sizes, np.random.default_rng(pages.seed))
+    report(f"detector: anchors clustered on {len(sizes)} boxes: fitness {anchor_fitness(sizes, anchors):.2f}")
+    return torch.from_numpy(anchors).float()

@@ -1,0 +1,194 @@
+"""Training crops for the digitizer: leads of pages drawn on the fly, cut as inexactly as the pipeline will cut them."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch.utils.data import IterableDataset, get_worker_info
+
+from ecgpage.digitization.crop import CropPadding, LeadCrop, crop_lead
+from ecgpage.digitization.features import crop_features
+from ecgpage.digitization.loss import DigitizerBatch
+from ecgpage.digitization.targets import TraceTarget, trace_target
+from ecgpage.geometry import apply_homography
+from ecgpage.synthesis import DrawnLead, DrawnPage
+from ecgpage.synthesis.records import DrawRecord
+
+COLUMNS = 512
+"""Width of a training crop."""
+
+FEWEST_POINTS = 250
+"""Leads of which fewer samples are in view are not shown: half a second at 500 Hz."""
+
+COLUMN_MM = 64.0
+"""Paper across a training crop."""
+
+
+@dataclass(frozen=True)
+class CropJitter:
+    """How far a training crop may be off; each figure is the largest deviation to either side.
+
+    time, height: of the box's edges, mm; scale: of millimetres in either direction, fraction; rotation, shear: rad.
+    """
+
+    time: float = 3.0
+    height: float = 1.5
+    scale: float = 0.01
+    rotation: float = 0.009
+    shear: float = 0.005
+
+
+@dataclass(frozen=True)
+class CropSampling:
+    """leads: crops of one page; buffer: crops among which a batch is drawn; jitter: see ``CropJitter``."""
+
+    leads: int = 5
+    buffer: int = 64
+    jitter: CropJitter = CropJitter()
+
+    def __post_init__(self) -> None:
+        if self.leads < 1 or self.buffer < 1:
+            raise ValueError(f"leads and buffer must be at least 1, got {self.leads} and {self.buffer}")
+
+
+Example = tuple[LeadCrop, TraceTarget]
+
+
+class DrawnLeadBatches(IterableDataset):
+    """Batches of crops of one size. An epoch shows one page of every record, chosen at random.
+
+    pages_per_record: different pages of a record, told apart by their seed; 0 draws a new one every time.
+    Chance follows torch's generator, so that a seeded training can be repeated and a resumed one sees new crops.
+    """
+
+    def __init__(
+        self,
+        records: Sequence[Path],
+        draw: DrawRecord,
+        batch_size: int,
+        pages_per_record: int = 0,
+        seed: int = 0,
+        sampling: CropSampling | None = None,
+    ) -> None:
+        super().__init__()
+        self.records = tuple(records)
+        self.draw = draw
+        self.batch_size = batch_size
+        self.pages_per_record = pages_per_record
+        self.seed = seed
+        self.sampling = sampling or CropSampling()
+
+    def __iter__(self) -> Iterator[DigitizerBatch]:
+        rng = np.random.default_rng([self.seed, int(torch.randint(2**31, ()))])
+        buffer: list[Example] = []
+        for examples in self._pages(rng):
+            buffer += examples
+            while len(buffer) >= self.sampling.buffer + self.batch_size:
+                yield collate(take_batch(buffer, self.batch_size, rng))
+        while buffer:
+            yield collate(take_batch(buffer, self.batch_size, rng))
+
+    def _pages(self, rng: np.random.Generator) -> Iterator[list[Example]]:
+        worker = get_worker_info()
+        share = range(worker.id, len(self.records), worker.num_workers) if worker else range(len(self.records))
+        for index in rng.permutation(np.array(share, dtype=int)):
+            seed = [self.seed, index, rng.integers(self.pages_per_record or 2**31)]
+            try:
+                page = self.draw(self.records[index], np.random.default_rng(seed))
+            except ValueError as error:
+                warnings.warn(f"left out of training: {error}", stacklevel=2)
+                continue
+            leads = [lead for lead in visible_leads(page) if _printed(lead).sum() >= FEWEST_POINTS]
+            chosen = rng.permutation(len(leads))[: self.sampling.leads]
+            yield [draw_example(page, leads[k], self.sampling.jitter, rng) for k in chosen]
+
+
+def visible_leads(page: DrawnPage) -> list[DrawnLead]:
+    """The page's leads, with NaN for the points that lie outside the picture."""
+    height, width = page.image.shape[:2]
+    leads = []
+    for lead in page.leads:
+        inside = np.all((lead.points >= 0) & (lead.points <= (width - 1, height - 1)), axis=1)
+        leads.append(replace(lead, points=np.where(inside[..., None], lead.points, np.float32("nan"))))
+    return leads
+
+
+def paper_box(lead: DrawnLead, paper_to_picture: np.ndarray) -> tuple[float, float, float, float]:
+    """Box (x0, y0, x1, y1) in paper millimetres around a drawn lead's printed samples."""
+    points = lead.points[_printed(lead)]
+    if not len(points):
+        raise ValueError(f"lead {lead.lead.name} has no printed sample")
+    on_paper = apply_homography(np.linalg.inv(paper_to_picture), points)
+    return (*on_paper.min(axis=0), *on_paper.max(axis=0))
+
+
+def _printed(lead: DrawnLead) -> np.ndarray:
+    """Which samples have a place in the picture, (n,) bool."""
+    return np.isfinite(lead.points).all(axis=1)
+
+
+def draw_example(page: DrawnPage, lead: DrawnLead, jitter: CropJitter, rng: np.random.Generator) -> Example:
+    """Cut a window of ``COLUMNS`` columns out of a lead's crop, with its target."""
+    box = paper_box(lead, page.paper_to_picture)
+    paper_to_picture = page.paper_to_picture @ _inexact_paper(box, jitter, rng)
+    box = _inexact_box(paper_box(lead, paper_to_picture), jitter, rng)
+    usual = CropPadding()
+    padding = CropPadding(max(usual.time, (COLUMN_MM - (box[2] - box[0])) / 2), usual.height)
+    crop = crop_lead(page.image, paper_to_picture, box, padding)
+    spare = crop.image.shape[1] - COLUMNS
+    # Starts beyond either end count as the end, which shows the ends of long strips often enough.
+    margin = min(spare, COLUMNS // 4)
+    start = int(np.clip(rng.integers(-margin, spare + margin + 1), 0, spare))
+    window = crop.columns(start, start + COLUMNS)
+    return window, trace_target(lead.points, window, paper_to_picture)
+
+
+def take_batch(buffer: list[Example], size: int, rng: np.random.Generator) -> list[Example]:
+    """Take up to ``size`` random examples of one crop height out of the buffer; commoner heights go first."""
+    heights = np.array([crop.image.shape[0] for crop, _ in buffer])
+    values, counts = np.unique(heights, return_counts=True)
+    full = counts >= size
+    height = rng.choice(values[full], p=counts[full] / counts[full].sum()) if full.any() else values[counts.argmax()]
+    chosen = rng.permutation(np.flatnonzero(heights == height))[:size]
+    return [buffer.pop(index) for index in sorted(chosen, reverse=True)]
+
+
+def collate(examples: Sequence[Example]) -> DigitizerBatch:
+    """Stack examples of one size."""
+    return DigitizerBatch(
+        torch.from_numpy(np.stack([crop_features(crop) for crop, _ in examples])),
+        torch.from_numpy(np.stack([target.height for _, target in examples])),
+        torch.from_numpy(np.stack([target.presence for _, target in examples])),
+    )
+
+
+def _inexact_paper(box: tuple[float, float, float, float], jitter: CropJitter, rng: np.random.Generator) -> np.ndarray:
+    """Homography from paper as the pipeline may have found it to true paper, exact at the box's middle."""
+    x, y = (box[0] + box[2]) / 2, (box[1] + box[3]) / 2
+    angle = rng.uniform(-jitter.rotation, jitter.rotation)
+    shear = rng.uniform(-jitter.shear, jitter.shear)
+    scale_x, scale_y = 1 + rng.uniform(-jitter.scale, jitter.scale, 2)
+    cos, sin = np.cos(angle), np.sin(angle)
+    linear = np.array([[cos, -sin], [sin, cos]]) @ np.array([[scale_x, shear], [0.0, scale_y]])
+    homography = np.eye(3)
+    homography[:2, :2] = linear
+    homography[:2, 2] = np.array([x, y]) - linear @ (x, y)
+    return homography
+
+
+def _inexact_box(
+    box: tuple[float, float, float, float], jitter: CropJitter, rng: np.random.Generator
+) -> tuple[float, float, float, float]:
+    """Move each edge; small deviations are the usual ones. A box keeps at least half of its width."""
+    x0, y0, x1, y1 = box
+    left, right = jitter.time * rng.triangular(-1, 0, 1, 2)
+    top, bottom = jitter.height * rng.triangular(-1, 0, 1, 2)
+    quarter = (x1 - x0) / 4
+    x0, x1 = x0 + np.clip(left, -jitter.time, quarter), x1 + np.clip(right, -quarter, jitter.time)
+    low, high = min(y0 + top, y1 + bottom), max(y0 + top, y1 + bottom)
+    return float(x0), float(low), float(x1), float(high)

@@ -1,0 +1,108 @@
+"""The trained digitizer at work: lead boxes on a picture in, traces in paper millimetres out."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from ecgpage.digitization.crop import ROWS_PER_MM, LeadCrop, crop_lead
+from ecgpage.digitization.features import crop_features
+from ecgpage.digitization.network import DigitizerSettings, LeadDigitizer
+from ecgpage.digitization.targets import heights_to_paper
+from ecgpage.recording import LeadBox, LeadTrace
+from ecgpage.training.checkpoints import CheckpointError
+from ecgpage.training.model_folder import describe_stage, load_stage, save_stage
+
+STAGE = "digitizer"
+
+
+class Digitizer:
+    """Traces leads with a network.
+
+    batch_columns: crop columns that go through the network together; more needs more memory.
+    shifts: vertical shifts of half an output row to average over; 1 does without.
+    """
+
+    def __init__(self, network: LeadDigitizer, batch_columns: int = 2400, shifts: int = 1) -> None:
+        if shifts < 1:
+            raise ValueError(f"shifts must be at least 1, got {shifts}")
+        self.network = network.eval()
+        self.batch_columns = batch_columns
+        self.shifts = shifts
+
+    def trace(self, image: np.ndarray, paper_to_picture: np.ndarray, leads: Sequence[LeadBox]) -> list[LeadTrace]:
+        """Trace each lead, in the order given.
+
+        image: (H, W, 3) uint8 RGB; paper_to_picture: (3, 3) homography, millimetres to picture pixels;
+        leads: their boxes (x0, y0, x1, y1) in paper millimetres. A trace has ``COLUMNS_PER_MM * SUBCOLUMNS`` points
+        per millimetre and reaches some millimetres beyond its box on either side, with a presence that says where
+        the lead is printed.
+        """
+        crops = [crop_lead(image, paper_to_picture, lead.box) for lead in leads]
+        traces: dict[int, LeadTrace] = {}
+        for batch in self._batches(crops):
+            results = self._infer([crops[index] for index in batch])
+            for index, (height, presence, spread) in zip(batch, zip(*results, strict=True), strict=True):
+                x, y = heights_to_paper(height, crops[index])
+                traces[index] = LeadTrace(leads[index], x, y, presence, spread / ROWS_PER_MM)
+        return [traces[index] for index in range(len(crops))]
+
+    def _batches(self, crops: Sequence[LeadCrop]) -> Iterator[list[int]]:
+        """Indices of crops that are alike in size and fit into one batch; each index comes once."""
+        sizes: dict[tuple[int, int], list[int]] = defaultdict(list)
+        for index, crop in enumerate(crops):
+            sizes[crop.image.shape[:2]].append(index)
+        for (_, width), indices in sizes.items():
+            count = max(1, self.batch_columns // width)
+            yield from (indices[start : start + count] for start in range(0, len(indices), count))
+
+    def _infer(self, crops: Sequence[LeadCrop]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Crops of one size -> (height, presence, spread), each (B, T); height and spread in crop rows."""
+        features = torch.from_numpy(np.stack([crop_features(crop) for crop in crops]))
+        device = next(self.network.parameters()).device
+        totals: list[torch.Tensor] = []
+        with torch.inference_mode():
+            for shift in range(self.shifts):
+                # Content moved down by ``shift`` rows is found ``shift`` rows lower.
+                output = self.network(_shift_down(features, shift).to(device))
+                totals.append(torch.stack([output.height - shift, output.presence.sigmoid(), output.spread]))
+        height, presence, spread = torch.stack(totals).mean(dim=0).cpu().double().numpy()
+        return height, presence, spread
+
+
+def _shift_down(features: torch.Tensor, rows: int) -> torch.Tensor:
+    """(B, C, H, W) moved down; the topmost row fills the gap."""
+    if not rows:
+        return features
+    return torch.cat([features[:, :, :1].expand(-1, -1, rows, -1), features[:, :, :-rows]], dim=2)
+
+
+def save_digitizer(folder: Path, network: LeadDigitizer, description: Mapping[str, Any] | None = None) -> None:
+    """Write the digitizer to a model folder: weights, and its settings and ``description`` to the folder's JSON."""
+    save_stage(folder, STAGE, network, {"settings": asdict(network.settings)} | dict(description or {}))
+
+
+def load_digitizer(folder: Path) -> Digitizer:
+    """Read what ``save_digitizer`` wrote.
+
+    Raises CheckpointError for weights or settings that are missing, broken or do not fit each other.
+    """
+    facts = describe_stage(folder, STAGE)
+    try:
+        network = LeadDigitizer(_settings(facts["settings"]))
+    except (KeyError, TypeError, ValueError) as error:
+        raise CheckpointError(f"expected the settings of the digitizer in {folder}, got {error!r}") from error
+    load_stage(folder, STAGE, network)
+    return Digitizer(network)
+
+
+def _settings(facts: Mapping[str, Any]) -> DigitizerSettings:
+    """Settings as JSON gave them: its lists are tuples here."""
+    values: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in facts.items()}
+    return DigitizerSettings(**values)

@@ -1,0 +1,178 @@
+"""The digitizer: a residual network with non-square kernels whose last layer pools over height and keeps time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from ecgpage.digitization.crop import SUBCOLUMNS
+from ecgpage.digitization.features import CHANNELS
+
+HEADS = ("distribution", "mean")
+
+STEM_STRIDE = 2
+"""Crop rows to one row of the network's output."""
+
+
+@dataclass(frozen=True)
+class DigitizerSettings:
+    """Shape of the network.
+
+    head: "mean" is the published pooling, the mean over height; "distribution", the one shipped, is the expected
+    height under a softmax over each column.
+    channels: width of each resolution level, finest first; each level halves height and time.
+    kernel: (height, time) of the residual blocks, longer in time as a lead is.
+    blocks: residual blocks of each level on the way down (one more on the way up).
+    """
+
+    head: str = "distribution"
+    channels: tuple[int, ...] = (16, 24, 32, 48, 64)
+    kernel: tuple[int, int] = (3, 5)
+    blocks: tuple[int, ...] = (1, 1, 2, 2, 2)
+
+    def __post_init__(self) -> None:
+        if self.head not in HEADS:
+            raise ValueError(f"head must be one of {HEADS}, got {self.head!r}")
+        if len(self.channels) != len(self.blocks) or not self.channels:
+            raise ValueError(f"channels and blocks must have one entry per level, got {self.channels}, {self.blocks}")
+        if any(size % 2 == 0 for size in self.kernel):
+            raise ValueError(f"kernel sizes must be odd, got {self.kernel}")
+
+    @property
+    def height_multiple(self) -> int:
+        """Crop heights must be a multiple of this."""
+        return STEM_STRIDE * 2 ** (len(self.channels) - 1)
+
+    @property
+    def width_multiple(self) -> int:
+        """Crop widths must be a multiple of this."""
+        return 2 ** (len(self.channels) - 1)
+
+
+class DigitizerOutput(NamedTuple):
+    """Per sub-column, time ascending, T = width * SUBCOLUMNS.
+
+    height: (B, T) crop rows; presence: (B, T) logits, printed or not; log_probability: (B, R, T) over the R output
+    rows, None with the mean head; spread: (B, T) crop rows, standard deviation of that distribution, NaN with the
+    mean head.
+    """
+
+    height: Tensor
+    presence: Tensor
+    log_probability: Tensor | None
+    spread: Tensor
+
+
+class ResidualBlock(nn.Module):
+    """Two convolutions and a short cut, normalized."""
+
+    def __init__(self, channels: int, kernel: tuple[int, int]) -> None:
+        super().__init__()
+        padding = (kernel[0] // 2, kernel[1] // 2)
+        self.first = nn.Conv2d(channels, channels, kernel, padding=padding, bias=False)
+        self.first_norm = nn.BatchNorm2d(channels)
+        self.second = nn.Conv2d(channels, channels, kernel, padding=padding, bias=False)
+        self.second_norm = nn.BatchNorm2d(channels)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, C, H, W) -> the same shape."""
+        inner = functional.relu(self.first_norm(self.first(x)))
+        return functional.relu(x + self.second_norm(self.second(inner)))
+
+
+class DistributionHead(nn.Module):
+    """Softmax over the rows of every sub-column; the height is its expected value, and so is the presence's logit."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.score = nn.Conv2d(channels, SUBCOLUMNS, (3, 3), padding=1)
+        self.presence = nn.Conv2d(channels, SUBCOLUMNS, (1, 3), padding=(0, 1))
+
+    def forward(self, features: Tensor) -> DigitizerOutput:
+        """(B, C, R, W) -> DigitizerOutput."""
+        scores = _subcolumns_in_time(self.score(features).float())  # (B, S, R, W) -> (B, R, T)
+        log_probability = functional.log_softmax(scores, dim=1)
+        probability = log_probability.exp()
+        rows = _row_positions(scores.shape[1], scores)
+        height = (probability * rows[:, None]).sum(dim=1)
+        variance = (probability * (rows[:, None] - height[:, None]) ** 2).sum(dim=1)
+        presence = (probability * _subcolumns_in_time(self.presence(features).float())).sum(dim=1)
+        return DigitizerOutput(height, presence, log_probability, variance.clamp_min(1e-12).sqrt())
+
+
+class MeanHead(nn.Module):
+    """The published pooling: the mean over height of what each row adds to the height and to the presence."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.height = nn.Conv2d(channels, SUBCOLUMNS, (3, 3), padding=1)
+        self.presence = nn.Conv2d(channels, SUBCOLUMNS, (3, 3), padding=1)
+
+    def forward(self, features: Tensor) -> DigitizerOutput:
+        """(B, C, R, W) -> DigitizerOutput."""
+        rows = features.shape[2]
+        offset = _subcolumns_in_time(self.height(features).float()).mean(dim=1)
+        presence = _subcolumns_in_time(self.presence(features).float()).mean(dim=1)
+        middle = _row_positions(rows, offset).mean()
+        height = middle + offset * (STEM_STRIDE * rows / 2)
+        return DigitizerOutput(height, presence, None, torch.full_like(height, float("nan")))
+
+
+class LeadDigitizer(nn.Module):
+    """Heights, presence and spread of the trace in lead crops of any size divisible by the settings' multiples."""
+
+    def __init__(self, settings: DigitizerSettings | None = None) -> None:
+        super().__init__()
+        self.settings = settings or DigitizerSettings()
+        channels, kernel, blocks = self.settings.channels, self.settings.kernel, self.settings.blocks
+        self.stem = nn.Conv2d(CHANNELS, channels[0], (7, 3), stride=(STEM_STRIDE, 1), padding=(3, 1), bias=False)
+        self.stem_norm = nn.BatchNorm2d(channels[0])
+        self.down = nn.ModuleList(_down(a, b) for a, b in zip(channels, channels[1:], strict=False))
+        self.encoder = nn.ModuleList(
+            nn.Sequential(*(ResidualBlock(width, kernel) for _ in range(count)))
+            for width, count in zip(channels, blocks, strict=True)
+        )
+        self.up = nn.ModuleList(nn.Conv2d(b, a, 1) for a, b in zip(channels, channels[1:], strict=False))
+        self.decoder = nn.ModuleList(ResidualBlock(width, kernel) for width in channels[:-1])
+        self.head = (DistributionHead if self.settings.head == "distribution" else MeanHead)(channels[0])
+
+    def forward(self, crops: Tensor) -> DigitizerOutput:
+        """crops: (B, CHANNELS, H, W) as made by ``crop_features``."""
+        self._check(crops)
+        features = functional.relu(self.stem_norm(self.stem(crops)))
+        levels = [self.encoder[0](features)]
+        for down, encoder in zip(self.down, self.encoder[1:], strict=True):
+            levels.append(encoder(down(levels[-1])))
+        features = levels.pop()
+        for up, decoder in zip(reversed(self.up), reversed(self.decoder), strict=True):
+            features = functional.interpolate(up(features), scale_factor=2, mode="nearest")
+            features = decoder(features + levels.pop())
+        return self.head(features)
+
+    def _check(self, crops: Tensor) -> None:
+        rows, columns = self.settings.height_multiple, self.settings.width_multiple
+        if crops.ndim != 4 or crops.shape[1] != CHANNELS or crops.shape[2] % rows or crops.shape[3] % columns:
+            raise ValueError(
+                f"expected crops (B, {CHANNELS}, H, W) with H a multiple of {rows} and W of {columns}, "
+                f"got {tuple(crops.shape)}"
+            )
+
+
+def _down(channels_in: int, channels_out: int) -> nn.Module:
+    """Halve height and time."""
+    conv = nn.Conv2d(channels_in, channels_out, (2, 2), stride=(2, 2), bias=False)
+    return nn.Sequential(conv, nn.BatchNorm2d(channels_out), nn.ReLU())
+
+
+def _subcolumns_in_time(x: Tensor) -> Tensor:
+    """(B, S, R, W) -> (B, R, W * S), sub-columns in their order in time."""
+    return x.permute(0, 2, 3, 1).flatten(2)
+
+
+def _row_positions(rows: int, like: Tensor) -> Tensor:
+    """Crop row of each output row's centre, (rows,): with stride 2 and a centred kernel, output row r looks at 2r."""
+    return torch.arange(rows, device=like.device, dtype=like.dtype) * STEM_STRIDE

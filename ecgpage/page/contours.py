@@ -1,0 +1,233 @@
+"""The paper's outline in a picture, by contours.
+
+Several simple ways of telling paper from what lies around it (brightness, colour, distance to the colour of the
+picture's border, fine texture) each give a mask; the contours of every mask are tried as four-sided sheets, and the
+sheet whose four sides are best supported by real edges of the picture is taken. A page that fills the picture, or one
+that the picture cuts, has no such outline.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+
+@dataclass(frozen=True)
+class OutlineSettings:
+    """What counts as a sheet of paper.
+
+    longest: contours are sought on the picture reduced to this longer side, pixels.
+    smallest_area: share of the picture that a sheet covers at least.
+    largest_bend: degrees by which a corner may differ from a right angle.
+    largest_aspect: longer over shorter side.
+    smallest_fill: share of the four-sided figure that its contour fills, and the other way round.
+    smallest_support: share of each side along which the picture has an edge on one straight line.
+    """
+
+    longest: int = 640
+    smallest_area: float = 0.2
+    largest_bend: float = 32.0
+    largest_aspect: float = 4.0
+    smallest_fill: float = 0.93
+    smallest_support: float = 0.45
+
+    def __post_init__(self) -> None:
+        if self.longest < 64:
+            raise ValueError(f"longest must be at least 64 pixels to show a sheet, came {self.longest}")
+        for name in ("smallest_area", "smallest_fill", "smallest_support"):
+            if not 0 < getattr(self, name) < 1:
+                raise ValueError(f"{name} must lie between 0 and 1, came {getattr(self, name)}")
+
+
+def find_outline(image: np.ndarray, settings: OutlineSettings | None = None) -> np.ndarray | None:
+    """Find the four corners of the sheet in an (H, W, 3) uint8 RGB picture.
+
+    Returns (4, 2) float64 picture pixels (x, y): top left, top right, bottom right, bottom left as they appear in the
+    picture, to a fraction of a pixel; None where no whole sheet with four visible sides is in view.
+    """
+    settings = settings or OutlineSettings()
+    height, width = image.shape[:2]
+    factor = min(1.0, settings.longest / max(height, width))
+    size = (max(8, round(width * factor)), max(8, round(height * factor)))
+    small = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+    smooth = cv2.GaussianBlur(image, (0, 0), max(0.5, 0.35 / factor))
+    best, best_score = None, 0.0
+    seen: list[np.ndarray] = []
+    for mask in sheet_masks(small):
+        quad = largest_quad(mask, settings)
+        if quad is None or any(np.abs(quad - other).max() < 2 for other in seen):
+            continue
+        seen.append(quad)
+        corners, support = refine_corners(smooth, (quad + 0.5) / factor - 0.5, reach=3.5 / factor)
+        if support.min() < settings.smallest_support or not _plausible(corners, (height, width), settings):
+            continue
+        score = float(support.mean()) * cv2.contourArea(corners.astype(np.float32)) ** 0.5
+        if score > best_score:
+            best, best_score = corners, score
+    return best
+
+
+def sheet_masks(small: np.ndarray) -> Iterator[np.ndarray]:
+    """Yield (h, w) uint8 masks, 255 on what may be the sheet, from an (h, w, 3) uint8 RGB picture."""
+    blurred = cv2.medianBlur(cv2.GaussianBlur(small, (0, 0), 1.5), 5)
+    lab = cv2.cvtColor(blurred, cv2.COLOR_RGB2LAB).astype(np.float32)
+    ring = np.concatenate(
+        [lab[:3].reshape(-1, 3), lab[-3:].reshape(-1, 3), lab[:, :3].reshape(-1, 3), lab[:, -3:].reshape(-1, 3)]
+    )
+    border = np.median(ring, axis=0)
+    distance = np.linalg.norm((lab - border) * (0.7, 1.3, 1.3), axis=2)
+    chroma = np.linalg.norm((lab - border)[..., 1:], axis=2)
+    gray = cv2.cvtColor(small, cv2.COLOR_RGB2GRAY).astype(np.float32)
+    texture = cv2.blur(np.abs(gray - cv2.blur(gray, (7, 7))) / (cv2.blur(gray, (7, 7)) + 16), (9, 9))
+    brightness = lab[..., 0]
+    for feature in (distance, brightness, -brightness, chroma, texture, lab[..., 1], lab[..., 2]):
+        level = _to_bytes(feature)
+        threshold, mask = cv2.threshold(level, 0, 255, cv2.THRESH_BINARY + cv2.THRESH_OTSU)
+        yield _cleaned(mask)
+        if feature is distance or feature is brightness:  # a shadow across sheet or table moves the best threshold
+            for share in (0.6, 1.5):
+                yield _cleaned(np.where(level > min(250.0, threshold * share), 255, 0).astype(np.uint8))
+    edges = cv2.Canny(blurred, 20, 60)
+    yield _enclosed(cv2.dilate(edges, np.ones((3, 3), np.uint8)))
+
+
+def _to_bytes(feature: np.ndarray) -> np.ndarray:
+    low, high = np.percentile(feature, (0.5, 99.5))
+    return np.clip((feature - low) * (255.0 / max(high - low, 1e-6)), 0, 255).astype(np.uint8)
+
+
+def _cleaned(mask: np.ndarray) -> np.ndarray:
+    """Close gaps that lines and traces leave, then drop what hangs on the sheet by a thread."""
+    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (9, 9))
+    framed = cv2.copyMakeBorder(mask, 12, 12, 12, 12, cv2.BORDER_CONSTANT, value=0)
+    framed = cv2.morphologyEx(cv2.morphologyEx(framed, cv2.MORPH_CLOSE, kernel), cv2.MORPH_OPEN, kernel)
+    return np.ascontiguousarray(framed[12:-12, 12:-12])
+
+
+def _enclosed(edges: np.ndarray) -> np.ndarray:
+    """Mask of what cannot be reached from outside the picture without crossing an edge."""
+    framed = cv2.copyMakeBorder(edges, 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=0)
+    outside = framed.copy()
+    cv2.floodFill(outside, None, (0, 0), 128)
+    return _cleaned(np.where(outside[1:-1, 1:-1] == 128, 0, 255).astype(np.uint8))
+
+
+def largest_quad(mask: np.ndarray, settings: OutlineSettings) -> np.ndarray | None:
+    """Return the (4, 2) corners, ordered, of the mask's largest contour if it is a plausible sheet, else None."""
+    contours, _ = cv2.findContours(mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    if not contours:
+        return None
+    contour = max(contours, key=cv2.contourArea)
+    area = cv2.contourArea(contour)
+    if area < settings.smallest_area * mask.size:
+        return None
+    hull = cv2.convexHull(contour)
+    for share in np.geomspace(0.008, 0.08, 14):
+        polygon = cv2.approxPolyDP(hull, share * cv2.arcLength(hull, True), True)[:, 0]
+        if len(polygon) <= 4:
+            break
+    if len(polygon) != 4:
+        return None
+    quad = order_corners(polygon.astype(float))
+    quad_area = cv2.contourArea(quad.astype(np.float32))
+    filled = min(area, quad_area) / max(area, quad_area, 1e-9)
+    return quad if filled >= settings.smallest_fill and _plausible(quad, mask.shape, settings) else None
+
+
+def order_corners(points: np.ndarray) -> np.ndarray:
+    """Order (4, 2) corners clockwise as seen, starting with the one nearest the top left."""
+    center = points.mean(axis=0)
+    turn = np.argsort(np.arctan2(points[:, 1] - center[1], points[:, 0] - center[0]))
+    points = points[turn]
+    return np.roll(points, -int(np.argmin(points.sum(axis=1))), axis=0)
+
+
+def _plausible(quad: np.ndarray, shape: tuple[int, ...], settings: OutlineSettings) -> bool:
+    """Whether the four corners can be a whole sheet in view: inside the picture, large, nearly rectangular."""
+    height, width = shape[:2]
+    margin = 0.004 * max(height, width)
+    inside = (
+        (quad > margin).all() and (quad[:, 0] < width - 1 - margin).all() and (quad[:, 1] < height - 1 - margin).all()
+    )
+    if not inside or not cv2.isContourConvex(quad.astype(np.float32)):
+        return False
+    sides = np.roll(quad, -1, axis=0) - quad
+    lengths = np.hypot(*sides.T)
+    unit = sides / np.maximum(lengths[:, None], 1e-9)
+    bends = np.degrees(np.arcsin(np.clip(np.abs((unit * np.roll(unit, 1, axis=0)).sum(axis=1)), 0, 1)))
+    across, down = (lengths[0] + lengths[2]) / 2, (lengths[1] + lengths[3]) / 2
+    aspect = max(across, down) / max(1e-9, min(across, down))
+    area = cv2.contourArea(quad.astype(np.float32))
+    return bool(
+        area >= settings.smallest_area * height * width
+        and bends.max() <= settings.largest_bend
+        and aspect <= settings.largest_aspect
+    )
+
+
+def refine_corners(image: np.ndarray, quad: np.ndarray, reach: float) -> tuple[np.ndarray, np.ndarray]:
+    """Move the four sides onto the picture's edges within +-reach pixels; return corners (4, 2) and support (4,).
+
+    A side's support is the share of its length along which the strongest change of colour lies on one straight line
+    and stands well above the changes beside it.
+    """
+    lines, support = [], []
+    for k in range(4):
+        line, share = _fit_side(image, quad[k], quad[(k + 1) % 4], reach)
+        lines.append(line)
+        support.append(share)
+    corners = [np.cross(lines[k - 1], lines[k]) for k in range(4)]
+    if any(abs(corner[2]) < 1e-9 for corner in corners):
+        return quad, np.zeros(4)
+    return np.array([corner[:2] / corner[2] for corner in corners]), np.array(support)
+
+
+def _fit_side(image: np.ndarray, start: np.ndarray, end: np.ndarray, reach: float) -> tuple[np.ndarray, float]:
+    """Fit a line (a, b, c), a x + b y + c = 0, to the edge near the side from start to end; with its support."""
+    along = (end - start) / max(1e-9, float(np.hypot(*(end - start))))
+    normal = np.array([-along[1], along[0]])
+    steps = np.arange(-np.ceil(reach), np.ceil(reach) + 0.5, 0.5)
+    places = start + np.linspace(0.04, 0.96, 240)[:, None] * (end - start)
+    points = (places[:, None] + steps[None, :, None] * normal).astype(np.float32)  # (240, S, 2)
+    colors = cv2.remap(image, points[..., 0], points[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    colors = cv2.blur(colors.astype(np.float32), (1, 5), borderType=cv2.BORDER_REPLICATE)  # along the side only
+    span = max(1, round(reach / 3))
+    change = np.abs(colors[:, 2 * span :] - colors[:, : -2 * span]).sum(axis=2)  # (240, S - 2 span)
+    change = cv2.blur(
+        change, (2 * span + 1, 1), borderType=cv2.BORDER_REPLICATE
+    )  # a plateau becomes a peak at its middle
+    top = np.argmax(change, axis=1)
+    height = np.take_along_axis(change, top[:, None], 1)[:, 0]
+    offset = steps[span + top]
+    distance = np.hypot(*(places - start).T)
+    strong = height > np.maximum(12.0, 1.5 * np.median(change, axis=1))
+    line, good = _robust_line(distance[strong], offset[strong], tolerance=max(1.0, reach / 6))
+    normal_line = start + line[1] * normal, end + (line[1] + line[0] * float(np.hypot(*(end - start)))) * normal
+    cross = np.cross(np.append(normal_line[0], 1.0), np.append(normal_line[1], 1.0))
+    return cross / max(1e-9, float(np.hypot(*cross[:2]))), good / len(places)
+
+
+def _robust_line(x: np.ndarray, y: np.ndarray, tolerance: float) -> tuple[np.ndarray, int]:
+    """Return (slope, intercept) of the line that most points lie near, and how many do."""
+    if len(x) < 8:
+        return np.zeros(2), 0
+    chooser = np.random.default_rng(0)
+    first, second = chooser.integers(0, len(x), (2, 200))
+    apart = np.abs(x[first] - x[second]) > 0.2 * np.ptp(x)
+    if not apart.any():
+        return np.zeros(2), 0
+    first, second = first[apart], second[apart]
+    slope = (y[second] - y[first]) / (x[second] - x[first])
+    intercept = y[first] - slope * x[first]
+    near = np.abs(y[None] - slope[:, None] * x[None] - intercept[:, None]) < tolerance
+    inliers = near[int(np.argmax(near.sum(axis=1)))]
+    line = np.zeros(2)
+    for _ in range(3):
+        line = np.polyfit(x[inliers], y[inliers], 1)
+        inliers = np.abs(y - np.polyval(line, x)) < tolerance
+        if inliers.sum() < 8:
+            return np.zeros(2), 0
+    return line, int(inliers.sum())

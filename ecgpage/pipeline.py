@@ -1,0 +1,206 @@
+"""Composes the stages: the one place that knows their order."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+
+from ecgpage.calibration.assembly import assemble, limb_lead_quality
+from ecgpage.calibration.grid import GridEstimate, measure_grid
+from ecgpage.calibration.scale import calibrate
+from ecgpage.detection.detector import LeadDetector, load_detector
+from ecgpage.detection.layout import arrange
+from ecgpage.diagnosis.classifier import Classifier, load_classifier
+from ecgpage.digitization.digitizer import Digitizer, load_digitizer
+from ecgpage.geometry import map_box
+from ecgpage.header import RecordHeader
+from ecgpage.io import read_header, read_image
+from ecgpage.page.rectification import rotate_page, straighten_with_grid
+from ecgpage.recording import Calibration, DigitizedPage, LeadBox, LeadTrace, Page, PageError, Recording
+
+CLEAR_LEADS = 8.0
+"""A page whose boxes' scores add up to less is also looked at turned by 90, 180 and 270 degrees."""
+
+
+PAGE_SECONDS = 10.0
+"""What a page shows of a longer record; a shorter record fills its page."""
+
+POOR_QUALITY = 5.0
+"""dB; limb leads that agree less than this make a page doubtful (see ``assembly.limb_lead_quality``)."""
+
+
+class SupportsDigitize(Protocol):
+    """What a record's pictures are digitized with: a ``Pipeline``."""
+
+    def digitize(self, image: np.ndarray, fs: float, num_samples: int, names: Sequence[str]) -> DigitizedPage:
+        """Digitize a picture (H, W, 3) uint8 RGB into a recording of ``num_samples`` at ``fs`` Hz."""
+
+
+class Pipeline:
+    """From a picture to a recording, with models that are loaded once.
+
+    stage_seconds: how long each stage of the last page took, s.
+    """
+
+    def __init__(self, detector: LeadDetector, digitizer: Digitizer, classifier: Classifier | None = None) -> None:
+        self.detector = detector
+        self.digitizer = digitizer
+        self.classifier = classifier
+        self.stage_seconds: dict[str, float] = {}
+
+    def digitize(self, image: np.ndarray, fs: float, num_samples: int, names: Sequence[str]) -> DigitizedPage:
+        """Digitize one picture of a page, (H, W, 3) uint8 RGB.
+
+        The recording has ``num_samples`` samples at ``fs`` Hz of the leads ``names`` (any order, any case), mV, NaN
+        where nothing is printed. A picture without leads gives a recording of NaN that says so in its warnings.
+        """
+        self.stage_seconds = {}
+        page, grid, leads, warnings = self.find_leads(image, min(PAGE_SECONDS, num_samples / fs))
+        calibration, traces = self._trace(page, grid, leads)
+        with self._clock("assembly"):
+            signal = assemble(traces, names, fs, num_samples)
+        quality = limb_lead_quality(signal, names)
+        warnings += _doubts(page, calibration, traces, quality)
+        labels, probabilities = self._diagnose(page)
+        recording = Recording(signal, fs, tuple(names), labels, probabilities, quality, warnings)
+        return DigitizedPage(page, leads, calibration, traces, recording)
+
+    def find_leads(
+        self, image: np.ndarray, seconds: float = PAGE_SECONDS
+    ) -> tuple[Page, GridEstimate, tuple[LeadBox, ...], tuple[str, ...]]:
+        """Straighten a picture of a page of ``seconds`` and find its leads, whichever way up it is.
+
+        Returns (page, grid, leads, warnings).
+        """
+        with self._clock("rectification"):
+            page, grid = straighten_with_grid(image)
+        with self._clock("detection"):
+            boxes = self.detector(page)
+            if _evidence(boxes) < CLEAR_LEADS:
+                tries = [(boxes, page)]
+                for turns in (1, 2, 3):
+                    turned = rotate_page(page, turns)
+                    tries.append((self.detector(turned), turned))
+                boxes, best = max(tries, key=lambda one: _evidence(one[0]))
+                page, grid = (page, grid) if best is page else (best, measure_grid(best))
+            leads, warnings = arrange(boxes, seconds) if boxes else ((), ())
+        return page, grid, leads, warnings
+
+    def _trace(
+        self, page: Page, grid: GridEstimate, leads: tuple[LeadBox, ...]
+    ) -> tuple[Calibration | None, tuple[LeadTrace, ...]]:
+        if not leads:
+            return None, ()
+        with self._clock("calibration"):
+            calibration = calibrate(page, leads, grid)
+        with self._clock("digitization"):
+            page_to_paper = np.linalg.inv(calibration.paper_to_page)
+            on_paper = tuple(replace(lead, box=map_box(page_to_paper, lead.box)) for lead in leads)
+            paper_to_picture = page.page_to_picture @ calibration.paper_to_page
+            return calibration, tuple(self.digitizer.trace(page.image, paper_to_picture, on_paper))
+
+    def _diagnose(self, page: Page) -> tuple[tuple[str, ...], dict[str, float]]:
+        if self.classifier is None:
+            return (), {}
+        with self._clock("diagnosis"):
+            labels, probabilities = self.classifier.predict(page)
+        return tuple(labels), dict(probabilities)
+
+    @contextmanager
+    def _clock(self, stage: str) -> Iterator[None]:
+        begin = time.perf_counter()
+        yield
+        self.stage_seconds[stage] = self.stage_seconds.get(stage, 0.0) + time.perf_counter() - begin
+
+
+def _evidence(boxes: Sequence[LeadBox]) -> float:
+    """Sum of the best score of each lead's name."""
+    best: dict[str, float] = {}
+    for box in boxes:
+        best[box.name] = max(box.score, best.get(box.name, 0.0))
+    return sum(best.values())
+
+
+def _doubts(
+    page: Page, calibration: Calibration | None, traces: Sequence[LeadTrace], quality: float
+) -> tuple[str, ...]:
+    """What a reader should know before trusting the recording."""
+    if calibration is None or not traces:
+        height, width = page.image.shape[:2]
+        return (f"no ECG lead found in this picture of {width} x {height} pixels: is a whole page in view?",)
+    doubts = []
+    if calibration.source != "grid":
+        doubts.append("no grid found: time and voltage are scaled by the leads' extent, 25 mm/s and 10 mm/mV assumed")
+    if quality < POOR_QUALITY:
+        doubts.append(f"the limb leads disagree: I + III = II holds to {quality:.1f} dB only, check the traces")
+    return tuple(doubts)
+
+
+def merge_pages(pages: Sequence[DigitizedPage]) -> Recording:
+    """One recording from several pictures of the same record.
+
+    The page that shows most is taken, at equal shares the one whose limb leads agree best; what it does not show is
+    filled from the others in that order. Raises ValueError for no pages.
+    """
+    if not pages:
+        raise ValueError("expected at least one digitized page, came none")
+    order = sorted((page.recording for page in pages), key=_quality, reverse=True)
+    signal = order[0].signal.copy()
+    for recording in order[1:]:
+        missing = np.isnan(signal)
+        signal[missing] = recording.signal[missing]
+    warnings = tuple(dict.fromkeys(text for recording in order for text in recording.warnings))
+    quality = limb_lead_quality(signal, order[0].names)
+    return replace(order[0], signal=signal, warnings=warnings, limb_lead_quality=quality)
+
+
+def _quality(recording: Recording) -> tuple[float, float]:
+    shown = float(np.isfinite(recording.signal).mean())
+    agreement = recording.limb_lead_quality
+    return round(shown, 1), agreement if np.isfinite(agreement) else -100.0
+
+
+def digitize_record(record: Path, pipeline: Pipeline) -> Recording:
+    """Digitize the pictures that a record's header lists and merge them, as its header says (leads, fs, length).
+
+    A picture that cannot be read is left out with a warning. Raises PageError where the header lists none or none can
+    be read.
+    """
+    header = read_header(record)
+    pages, failures = digitize_pictures(header, pipeline)
+    if not pages:
+        raise PageError(f"{record}: none of its pictures can be digitized: {'; '.join(failures)}")
+    recording = merge_pages([page for _, page in pages])
+    return replace(recording, warnings=(*failures, *recording.warnings))
+
+
+def digitize_pictures(
+    header: RecordHeader, pipeline: SupportsDigitize
+) -> tuple[list[tuple[Path, DigitizedPage]], list[str]]:
+    """Digitize every picture that a header lists: ([(picture, page)], why others could not be)."""
+    if not header.images:
+        return [], ["expected a line '# Image: NAME.png' in the header, found no picture listed"]
+    pages, failures = [], []
+    for path in header.images:
+        try:
+            page = pipeline.digitize(read_image(path), header.fs, header.num_samples, header.names)
+        except PageError as error:
+            failures.append(str(error))
+        else:
+            pages.append((path, page))
+    return pages, failures
+
+
+def build_pipeline(model_folder: Path) -> Pipeline:
+    """Load detector, digitizer and classifier from a model folder.
+
+    Raises CheckpointError naming the file that is missing or broken. No file is unpickled.
+    """
+    folder = Path(model_folder)
+    return Pipeline(load_detector(folder), load_digitizer(folder), load_classifier(folder))

@@ -1,0 +1,113 @@
+"""What flows from stage to stage: a straightened page, lead boxes, a calibration, traces, a recording.
+
+Three coordinate frames, always (x, y), x to the right and y down, pixel centres at whole numbers:
+
+- *picture*: pixels of the picture as it was read;
+- *page*: pixels of the straightened, upright page, at about the picture's resolution;
+- *paper*: millimetres on the flat paper, with any origin; x runs with time, y against voltage.
+
+Homographies are (3, 3) float64 arrays named ``a_to_b``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+
+class PageError(ValueError):
+    """A picture that cannot be digitized; the message says what was expected and what came."""
+
+
+@dataclass(frozen=True)
+class Page:
+    """A picture and the straightened page found in it.
+
+    image: (H, W, 3) uint8 RGB, the picture itself, never resampled.
+    size: (height, width) of the straightened page, page pixels.
+    page_to_picture: homography.
+    outlined: whether the paper's outline was found (else the whole picture is taken as the page).
+    """
+
+    image: np.ndarray
+    size: tuple[int, int]
+    page_to_picture: np.ndarray
+    outlined: bool
+
+
+@dataclass(frozen=True)
+class LeadBox:
+    """One detected lead sequence: box (x0, y0, x1, y1) in page pixels, from its first to its last printed sample and
+    from its highest to its lowest point; ``score`` in [0, 1]; row, column, start (s), duration (s) once the layout is
+    known, else -1 / NaN."""
+
+    name: str
+    box: tuple[float, float, float, float]
+    score: float
+    strip: bool = False
+    row: int = -1
+    column: int = -1
+    start: float = float("nan")
+    duration: float = float("nan")
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """Where the flat paper lies on the page.
+
+    paper_to_page: homography from paper millimetres to page pixels.
+    pixels_per_mm: (x, y), page pixels at the page's middle.
+    source: "grid" where the printed grid was measured, "layout" where it fell back to the extent of the leads.
+    """
+
+    paper_to_page: np.ndarray
+    pixels_per_mm: tuple[float, float]
+    source: str
+
+
+@dataclass(frozen=True)
+class LeadTrace:
+    """One digitized trace on flat paper.
+
+    x, y: (N,) paper millimetres, x ascending; presence: (N,) in [0, 1], how likely the trace is printed there;
+    spread: (N,) millimetres, standard deviation of the height's distribution.
+    """
+
+    lead: LeadBox
+    x: np.ndarray
+    y: np.ndarray
+    presence: np.ndarray
+    spread: np.ndarray
+
+
+@dataclass(frozen=True)
+class Recording:
+    """A digitized page.
+
+    signal: (samples, leads) float32 mV at ``fs`` Hz, NaN where nothing is printed; names: the columns' leads.
+    limb_lead_quality: dB, see ``calibration.assembly.limb_lead_quality``; NaN where it cannot be had.
+    warnings: what a reader should know before trusting the signal, as sentences.
+    """
+
+    signal: np.ndarray
+    fs: float
+    names: tuple[str, ...]
+    labels: tuple[str, ...] = ()
+    probabilities: dict[str, float] = field(default_factory=dict)
+    limb_lead_quality: float = float("nan")
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class DigitizedPage:
+    """A recording with the evidence it was read from, for reports and for looking into errors.
+
+    Without a single lead found, ``calibration`` is None and ``traces`` is empty.
+    """
+
+    page: Page
+    leads: tuple[LeadBox, ...]
+    calibration: Calibration | None
+    traces: tuple[LeadTrace, ...]
+    recording: Recording

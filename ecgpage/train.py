@@ -1,0 +1,142 @@
+"""Trains detector, digitizer and classifier from a folder of digital records, one after the other."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import subprocess
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from ecgpage.detection.detector import save_detector
+from ecgpage.detection.train import train_detector
+from ecgpage.diagnosis.classifier import save_classifier
+from ecgpage.diagnosis.dataset import LabelledRecord
+from ecgpage.diagnosis.train import train_classifier
+from ecgpage.digitization.digitizer import save_digitizer
+from ecgpage.digitization.train import train_digitizer
+from ecgpage.header import RecordError
+from ecgpage.io import find_records, has_signal, read_header, read_signal, write_text
+from ecgpage.synthesis import PROFILES
+from ecgpage.synthesis.records import SHORTEST_SECONDS, RecordDrawer
+from ecgpage.training.configuration import StageSettings, TrainingSettings, settings_from_environment
+
+CHECKPOINTS = "checkpoints"
+"""Folder inside the model folder that keeps the state of a training, so that it can go on."""
+
+
+def train_stages(
+    data_folder: Path,
+    model_folder: Path,
+    settings: TrainingSettings | None = None,
+    report: Callable[[str], None] = print,
+) -> None:
+    """Train all three stages and save them in ``model_folder``; a stage with a budget of 0 s is left out.
+
+    data_folder: WFDB records with signals, 12 leads, Challenge headers; pages are drawn from them. settings: by
+    default what the environment asks for. A training that was stopped goes on from ``model_folder/checkpoints``.
+    Raises RecordError where the folder has no record with a signal.
+    """
+    settings = settings or settings_from_environment()
+    records = find_training_records(data_folder, report)
+    paths = [record.path for record in records]
+    states = model_folder / CHECKPOINTS
+    keep_or_drop_states(states, _made_of(records, settings), report)
+    drawing = settings.drawing
+    profiles = tuple(PROFILES[name] for name in drawing.profiles or PROFILES)
+    if settings.detector.seconds > 0:
+        state = states / "detector.safetensors"
+        detector = train_detector(paths, drawing, settings.detector, state, report=report)
+        save_detector(model_folder, detector, _facts(settings.detector, data_folder, len(paths)))
+    if settings.digitizer.seconds > 0:
+        drawer = RecordDrawer(profiles)
+        state, pages = states / "digitizer.safetensors", drawing.pages_per_record
+        digitizer = train_digitizer(
+            paths, drawer, settings.digitizer, state, _named("digitizer", report), pages_per_record=pages
+        )
+        save_digitizer(model_folder, digitizer, _facts(settings.digitizer, data_folder, len(paths)))
+    if settings.classifier.seconds > 0:
+        classifier = train_classifier(records, settings, states, _named("classifier", report))
+        if classifier is not None:
+            labelled = sum(bool(record.labels) for record in records)
+            save_classifier(model_folder, classifier, _facts(settings.classifier, data_folder, labelled))
+
+
+def find_training_records(folder: Path, report: Callable[[str], None] = print) -> list[LabelledRecord]:
+    """Find the records that pages can be drawn of, with their labels; any other is reported and left out.
+
+    Raises RecordError where none is left.
+    """
+    records = []
+    for name in find_records(folder):
+        try:
+            header = read_header(folder / name)
+        except RecordError as error:
+            report(f"left out: {error}")
+            continue
+        if not has_signal(header):
+            report(f"left out: {name} has no signal file")
+        elif (fault := _fault(folder / name)) is not None:
+            report(f"left out: {fault}")
+        elif header.num_samples < SHORTEST_SECONDS * header.fs:
+            report(f"left out: {name} lasts {header.num_samples / header.fs:g} s, a page needs {SHORTEST_SECONDS:g} s")
+        else:
+            records.append(LabelledRecord(folder / name, header.labels))
+    if not records:
+        raise RecordError(f"expected WFDB records with signals in {folder}, found none to train on")
+    report(f"{len(records)} records, {sum(bool(record.labels) for record in records)} with labels")
+    return records
+
+
+def _fault(record: Path) -> str | None:
+    """Why a record's signal cannot be read, or None."""
+    try:
+        read_signal(record)
+    except (ValueError, OSError) as error:
+        return str(error)
+    return None
+
+
+def keep_or_drop_states(folder: Path, made_of: str, report: Callable[[str], None]) -> None:
+    """Drop the states of a training on other data or with other settings, so that none goes on from them.
+
+    made_of: what tells trainings apart; kept beside the states.
+    """
+    note = folder / "made-of.json"
+    if note.exists() and note.read_text(encoding="utf-8") != made_of:
+        report(f"{folder} holds a training on other records or with other settings: starting anew")
+        for state in folder.glob("*.safetensors"):
+            state.unlink()
+    write_text(note, made_of)
+
+
+def _made_of(records: list[LabelledRecord], settings: TrainingSettings) -> str:
+    """Records, labels and settings but for the budgets, which may change between runs, as JSON."""
+    parts = json.dumps([[record.path.name, *record.labels] for record in records])
+    stages = asdict(settings)
+    for stage in ("detector", "digitizer", "classifier"):
+        for budget in ("seconds", "steps", "checkpoint_seconds", "workers", "device"):
+            stages[stage].pop(budget)
+    digest = hashlib.blake2b(parts.encode(), digest_size=16).hexdigest()
+    return json.dumps({"records": len(records), "digest": digest, "settings": stages}, indent=2)
+
+
+def _facts(stage: StageSettings, data: Path, records: int) -> dict[str, Any]:
+    """What ``model.json`` says of a stage's training."""
+    return {"data": data.name, "records": records, "commit": code_version(), "training": asdict(stage)}
+
+
+def code_version() -> str | None:
+    """The commit of this code, "-dirty" where files were changed since; None outside a repository."""
+    command = ["git", "describe", "--always", "--dirty", "--abbrev=12"]
+    try:
+        run = subprocess.run(command, cwd=Path(__file__).parent, capture_output=True, text=True, check=True)
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return run.stdout.strip() or None
+
+
+def _named(stage: str, report: Callable[[str], None]) -> Callable[[str], None]:
+    return lambda line: report(line if line.startswith(stage) else f"{stage}: {line}")

@@ -1,0 +1,147 @@
+"""The grid's measurement on paper drawn by formula, where every line's place is known."""
+
+import cv2
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ecgpage.calibration.grid import GridSettings, frequencies_at, measure_grid
+from ecgpage.geometry import apply_homography
+from ecgpage.recording import Page
+from tests.page.drawn_paper import draw_paper, similarity
+
+
+def page_of(image):
+    return Page(image, image.shape[:2], np.eye(3), False)
+
+
+def scatter(size):
+    x, y = np.meshgrid(np.linspace(0.1, 0.9, 6) * size[1], np.linspace(0.1, 0.9, 5) * size[0])
+    return np.stack([x.ravel(), y.ravel()], 1)
+
+
+def error_mm(grid, paper_to_picture, square, size):
+    """Largest distance, mm, between true and measured places after the best shift by whole squares."""
+    points = scatter(size)
+    true = apply_homography(np.linalg.inv(paper_to_picture), points)
+    measured = apply_homography(grid.page_to_lattice, points) * square
+    off = measured - true
+    return np.abs(off - square * np.round(np.median(off, axis=0) / square)).max()
+
+
+@settings(max_examples=7, deadline=None)
+@given(
+    pixels_per_mm=st.floats(2.4, 14.0),
+    degrees=st.floats(-12.0, 12.0),
+    noise=st.sampled_from([0.0, 8.0]),
+    blur=st.sampled_from([0.0, 0.8]),
+)
+def test_pitch_and_angle_of_any_usual_page(pixels_per_mm, degrees, noise, blur):
+    size = (int(min(600, 120 * pixels_per_mm)), int(min(800, 160 * pixels_per_mm)))
+    truth = similarity(pixels_per_mm, degrees, size, (100.0, 80.0))
+    grid = measure_grid(page_of(draw_paper(truth, size, noise=noise, blur=blur, seed=3)))
+    assert grid.found
+    square = 5.0 if grid.pitch[0] > 3 * pixels_per_mm else 1.0
+    assert grid.pitch == pytest.approx((square * pixels_per_mm,) * 2, rel=0.002)
+    angle = np.degrees(np.arctan2(grid.vectors[0, 1], grid.vectors[0, 0]))
+    assert angle == pytest.approx(degrees, abs=0.05)
+    assert error_mm(grid, truth, square, size) < 0.1
+
+
+@pytest.mark.parametrize(("fine", "strong", "square"), [(0.12, 0.0, 1.0), (0.0, 0.2, 5.0)])
+def test_fine_or_strong_lines_alone(fine, strong, square):
+    size = (700, 900)
+    truth = similarity(6.0, 3.0, size, (75.0, 60.0))
+    grid = measure_grid(page_of(draw_paper(truth, size, fine=fine, strong=strong, noise=6)))
+    assert error_mm(grid, truth, square, size) < 0.05
+    assert not grid.nested
+
+
+def test_sixty_dots_per_inch_keep_the_strong_lines():
+    size = (510, 660)  # 11 x 8.5 in at 60 dpi: 2.36 px/mm, fine lines closer than two and a half pixels
+    truth = similarity(60 / 25.4, -4.0, size, (140.0, 108.0))
+    image = draw_paper(truth, size, noise=10, blur=0.7)
+    encoded = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, 60])[1]
+    grid = measure_grid(page_of(cv2.imdecode(encoded, cv2.IMREAD_COLOR)))
+    assert error_mm(grid, truth, 5.0, size) < 0.1
+
+
+def test_perspective_is_measured_too():
+    size = (900, 1200)
+    truth = similarity(6.0, 4.0, size, (100.0, 75.0))
+    middle = np.array([[1, 0, 600], [0, 1, 450], [0, 0, 1.0]])
+    tilt = np.array([[1, 0, 0], [0, 1, 0], [2.5e-4, -2e-4, 1.0]])  # pitch changes by a third across the picture
+    truth = middle @ tilt @ np.linalg.inv(middle) @ truth
+    grid = measure_grid(page_of(draw_paper(truth, size, noise=5)))
+    assert error_mm(grid, truth, 5.0, size) < 0.1
+    assert grid.bend < 0.02
+
+
+def test_curled_paper_is_followed_and_its_bend_reported():
+    size = (800, 1200)
+    truth = similarity(6.0, 0.0, size, (100.0, 66.0))
+    flat = draw_paper(truth, size)
+    x, y = np.meshgrid(np.arange(size[1], dtype=np.float32), np.arange(size[0], dtype=np.float32))
+    bent = cv2.remap(flat, x, y + 12 * np.sin(np.pi * x / size[1]).astype(np.float32), cv2.INTER_LINEAR)
+    grid = measure_grid(page_of(bent))
+    assert grid.found
+    assert grid.agreement > 0.9
+    # An arch of 12 px, 2 mm, less what a tilted plane takes of it, in squares of 5 mm.
+    assert 0.03 < grid.bend < 0.4
+    assert np.ptp(grid.shifts[:, 1]) > 3 * np.ptp(grid.shifts[:, 0])
+
+
+def test_large_and_reduced_pages_agree():
+    size = (1000, 1400)
+    truth = similarity(12.0, 2.0, size, (80.0, 60.0))
+    image = draw_paper(truth, size)
+    whole = measure_grid(page_of(image))
+    reduced = measure_grid(page_of(image), GridSettings(longest=700))
+    for grid in (whole, reduced):
+        square = 5.0 if grid.pitch[0] > 36 else 1.0
+        assert error_mm(grid, truth, square, size) < 0.03
+
+
+def test_the_page_is_measured_not_the_picture():
+    size = (700, 900)
+    image = draw_paper(similarity(6.0, 10.0, size, (75.0, 60.0)), size)
+    turned = similarity(1.0, 10.0, size, ((size[1] - 1) / 2, (size[0] - 1) / 2))
+    grid = measure_grid(Page(image, size, turned, False))
+    assert np.degrees(np.arctan2(grid.vectors[0, 1], grid.vectors[0, 0])) == pytest.approx(0.0, abs=0.05)
+
+
+@pytest.mark.parametrize("noise", [0.0, 20.0])
+def test_no_grid_is_ordinary(noise):
+    size = (500, 700)
+    truth = similarity(5.0, 0.0, size, (70.0, 50.0))
+    grid = measure_grid(page_of(draw_paper(truth, size, fine=0, strong=0, noise=noise)))
+    assert not grid.found and grid.pitch is None and len(grid.centers) == 0
+    with pytest.raises(ValueError, match="no grid"):
+        _ = grid.page_to_lattice
+
+
+@pytest.mark.parametrize("image", [np.zeros((400, 500, 3), np.uint8), np.full((20, 900, 3), 255, np.uint8)])
+def test_blank_and_tiny_pages_have_no_grid(image):
+    assert not measure_grid(page_of(image)).found
+
+
+def test_frequencies_of_a_plain_scaling():
+    # One lattice step is 8 px in x and 4 px in y: 1/8 and 1/4 cycles per pixel, anywhere on the page.
+    vectors, pitch = frequencies_at(np.diag([8.0, 4.0, 1.0]), np.array([17.0, 5.0]))
+    assert vectors == pytest.approx(np.diag([0.125, 0.25]))
+    assert pitch == pytest.approx((8.0, 4.0))
+
+
+def test_moving_to_another_page_and_back_changes_nothing():
+    size = (600, 800)
+    grid = measure_grid(page_of(draw_paper(similarity(6.0, 5.0, size, (60.0, 50.0)), size)))
+    there = np.array([[1.1, 0.2, 5], [-0.1, 0.9, 8], [1e-5, 2e-5, 1.0]])
+    back = grid.moved(there, (700, 900)).moved(np.linalg.inv(there), size)
+    assert back.lattice_to_page == pytest.approx(grid.lattice_to_page)
+    assert back.centers == pytest.approx(grid.centers)
+
+
+def test_settings_say_what_is_wrong():
+    with pytest.raises(ValueError, match="longest must be at least 256"):
+        GridSettings(longest=100)

@@ -1,0 +1,73 @@
+"""Millimetres from grid and leads, by hand-made grids whose numbers can be derived on paper."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ecgpage.calibration.grid import GridEstimate, nothing_found
+from ecgpage.calibration.scale import calibrate, square_millimeters
+from ecgpage.geometry import apply_homography
+from ecgpage.recording import LeadBox, Page, PageError
+
+PAGE = Page(np.zeros((1700, 2200, 3), np.uint8), (1700, 2200), np.eye(3), False)
+
+
+def even_grid(pitch, nested=False, tiles=20):
+    """A lattice of `pitch` pixels over the whole page."""
+    lattice_to_page = np.array([[pitch, 0, 1100.0], [0, pitch, 850.0], [0, 0, 1.0]])
+    centers = np.stack([np.linspace(100, 2100, tiles), np.full(tiles, 850.0)], 1)
+    vectors = np.eye(2) / pitch
+    zero = np.zeros((tiles, 2))
+    return GridEstimate(lattice_to_page, (pitch, pitch), vectors, nested, 9.0, 1.0, 0.0, centers, zero, zero + 9)
+
+
+def lead(pixels_per_mm, seconds=2.5, stretch=1.0, x0=100.0):
+    width = seconds * 25 * pixels_per_mm * stretch
+    return LeadBox("I", (x0, 400.0, x0 + width, 500.0), 0.9, duration=seconds, start=0.0)
+
+
+@given(pixels_per_mm=st.floats(2.0, 20.0), square=st.sampled_from([1.0, 5.0]), stretch=st.floats(0.92, 1.09))
+def test_leads_tell_one_from_five_millimetres(pixels_per_mm, square, stretch):
+    grid = even_grid(square * pixels_per_mm)
+    calibration = calibrate(PAGE, (lead(pixels_per_mm, stretch=stretch),), grid)
+    # The boxes' error is no error of the scale: that is the grid's.
+    assert calibration.pixels_per_mm == pytest.approx((pixels_per_mm, pixels_per_mm))
+    assert calibration.source == "grid"
+    mm = apply_homography(np.linalg.inv(calibration.paper_to_page), np.array([[0.0, 0.0], [pixels_per_mm * 25, 0.0]]))
+    assert np.hypot(*(mm[1] - mm[0])) == pytest.approx(25.0)
+
+
+def test_lines_every_two_millimetres_are_taken_when_nothing_usual_fits():
+    assert square_millimeters((lead(8.0),), even_grid(16.0)) == 2.0
+
+
+def test_a_contradicted_grid_gives_way_to_the_layout():
+    calibration = calibrate(PAGE, (lead(8.0),), even_grid(8.0 * 3.4))  # 3.4 mm: no paper has such squares
+    assert calibration.source == "layout"
+    assert calibration.pixels_per_mm == pytest.approx((8.0, 8.0))
+
+
+def test_without_a_grid_the_layout_scales_and_a_strip_outweighs_a_bad_column():
+    leads = (lead(8.0, stretch=0.7), lead(8.0, seconds=10.0))
+    calibration = calibrate(PAGE, leads, nothing_found())
+    assert calibration.source == "layout"
+    assert calibration.pixels_per_mm == pytest.approx((8.0, 8.0))
+
+
+def test_leads_of_unknown_duration_do_not_count():
+    unknown = replace(lead(8.0, stretch=3.0), duration=float("nan"))
+    assert square_millimeters((unknown, lead(8.0)), even_grid(40.0)) == 5.0
+
+
+@pytest.mark.parametrize(("pitch", "nested", "square"), [(39.4, False, 5.0), (7.9, False, 1.0), (12.0, True, 5.0)])
+def test_without_leads_nesting_or_the_page_width_decides(pitch, nested, square):
+    # 2000 px of tiles are 254 mm at 7.9 px/mm, the width of a page.
+    assert square_millimeters((), even_grid(pitch, nested)) == square
+
+
+def test_neither_grid_nor_leads_is_an_error_that_says_so():
+    with pytest.raises(PageError, match="no grid and no lead of known duration"):
+        calibrate(PAGE, (), nothing_found())

@@ -1,0 +1,159 @@
+"""Boxes to a consistent page."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ecgpage.detection.layout import arrange
+from ecgpage.leads import LEADS, layout_3x4
+from ecgpage.recording import LeadBox
+
+WIDTH, PITCH, LEFT, TOP = 500.0, 240.0, 120.0, 600.0
+
+
+def page_boxes(strips=("II",), tilt=0.0, jitter=0.0, seed=0):
+    """Boxes of a 3x4 page as a detector would return them; heights and middles vary as traces do."""
+    rng = np.random.default_rng(seed)
+    boxes = []
+    for lead in layout_3x4(strips).leads:
+        x0 = LEFT + WIDTH * lead.column
+        x1 = LEFT + WIDTH * (4 if lead.strip else lead.column + 1)
+        middle = TOP + PITCH * lead.row + rng.uniform(-0.2, 0.2) * PITCH + tilt * (x0 + x1) / 2
+        half = rng.uniform(0.15, 0.6) * PITCH
+        shift = tilt * middle
+        noise = rng.uniform(-jitter, jitter, 4)
+        box = np.array([x0 - shift, middle - half, x1 - shift, middle + half]) + noise
+        boxes.append(LeadBox(lead.name, tuple(float(v) for v in box), float(rng.uniform(0.5, 0.9))))
+    return boxes
+
+
+def expected(strips=("II",)):
+    return [
+        (lead.name, lead.row, lead.column, lead.start, lead.duration, lead.strip) for lead in layout_3x4(strips).leads
+    ]
+
+
+def described(leads):
+    return [(lead.name, lead.row, lead.column, lead.start, lead.duration, lead.strip) for lead in leads]
+
+
+@pytest.mark.parametrize("strips", [(), ("II",), ("V1",), ("II", "V1", "V5")])
+def test_page_with_any_number_of_strips(strips):
+    boxes = page_boxes(strips)
+    leads, warnings = arrange([boxes[k] for k in np.random.default_rng(1).permutation(len(boxes))])
+    assert described(leads) == expected(strips)
+    assert warnings == ()
+    for lead, box in zip(leads, boxes, strict=True):
+        np.testing.assert_allclose(lead.box, box.box, atol=1e-3)
+
+
+def test_wrong_name_is_put_right_by_its_neighbours():
+    boxes = page_boxes()
+    assert boxes[5].name == "aVL"
+    boxes[5] = replace(boxes[5], name="aVF")
+    leads, warnings = arrange(boxes)
+    assert described(leads) == expected()
+    assert len(warnings) == 1 and "aVF to aVL" in warnings[0]
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.sets(st.integers(0, 11), max_size=4), st.integers(0, 100))
+def test_missing_boxes_are_recovered_where_the_layout_has_them(missing, seed):
+    boxes = page_boxes(seed=seed, tilt=0.02)
+    leads, warnings = arrange([box for k, box in enumerate(boxes) if k not in missing])
+    assert described(leads) == expected()
+    assert bool(warnings) == bool(missing)
+    for k in missing:
+        assert leads[k].score == 0
+        x0, y0, x1, y1 = boxes[k].box
+        assert abs(leads[k].box[0] - x0) < 0.05 * WIDTH and abs(leads[k].box[2] - x1) < 0.05 * WIDTH
+        assert abs((leads[k].box[1] + leads[k].box[3] - y0 - y1) / 2) < 0.5 * PITCH
+
+
+def test_whole_first_column_missing():
+    boxes = [
+        box for box in page_boxes() if box.name not in ("I", "III") and not (box.name == "II" and box.box[2] < 700)
+    ]
+    assert len(boxes) == 10
+    leads, warnings = arrange(boxes)
+    assert described(leads) == expected()
+    assert leads[0].box[0] == pytest.approx(LEFT, abs=5)
+    assert "I, II, III" in warnings[0]
+
+
+def test_duplicates_keep_the_best():
+    boxes = page_boxes()
+    copy = replace(boxes[3], box=tuple(v + 6 for v in boxes[3].box), score=0.3)
+    other = replace(boxes[7], name="V1", box=tuple(v - 4 for v in boxes[7].box), score=0.2)
+    leads, warnings = arrange([*boxes, copy, other])
+    assert described(leads) == expected()
+    assert [lead.score for lead in leads] == [box.score for box in boxes]
+    assert warnings == ()
+
+
+def test_edges_are_taken_from_all_boxes_together():
+    """Single edges are off by up to 12 px here; together they are right to a few."""
+    leads, _ = arrange(page_boxes(jitter=12.0, seed=3))
+    for lead in leads:
+        x0 = LEFT + WIDTH * lead.column
+        x1 = LEFT + WIDTH * (4 if lead.strip else lead.column + 1)
+        assert abs(lead.box[0] - x0) < 8 and abs(lead.box[2] - x1) < 8
+
+
+def test_stray_box_above_the_page_is_dropped():
+    stray = LeadBox("V2", (LEFT + WIDTH, 60.0, LEFT + 2 * WIDTH, 110.0), 0.6)
+    leads, _ = arrange([*page_boxes(), stray])
+    assert described(leads) == expected()
+
+
+def test_two_strips_of_one_name_or_place_are_one_strip():
+    boxes = page_boxes()
+    again = replace(boxes[-1], name="V1", score=0.3, box=tuple(v + 70 * (k % 2) for k, v in enumerate(boxes[-1].box)))
+    leads, _ = arrange([*boxes, again])
+    assert described(leads) == expected()
+
+
+def test_no_box():
+    leads, warnings = arrange([])
+    assert leads == ()
+    assert warnings == ("No lead was found on the page.",)
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_few_boxes_are_returned_with_a_warning(count):
+    leads, warnings = arrange(page_boxes()[:count])
+    assert len(leads) == count
+    assert all(lead.duration > 0 and lead.row >= 0 for lead in leads)
+    assert "not certain" in warnings[0]
+
+
+def test_unknown_arrangement_says_so():
+    """Six rows of two columns: no arrangement that is known."""
+    boxes = [
+        LeadBox(name, (100 + 900 * (k // 6), 100 + 150 * (k % 6), 1000 + 900 * (k // 6), 180 + 150 * (k % 6)), 0.9)
+        for k, name in enumerate(LEADS)
+    ]
+    leads, warnings = arrange(boxes)
+    assert "not certain" in warnings[0]
+    assert {lead.name: (lead.row, lead.column, lead.start) for lead in leads} == {
+        name: (k % 6, k // 6, 5.0 * (k // 6)) for k, name in enumerate(LEADS)
+    }
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(
+        st.tuples(st.sampled_from(LEADS), *[st.floats(0, 1000)] * 2, *[st.floats(0.5, 800)] * 2, st.floats(0.0, 1.0)),
+        max_size=20,
+    )
+)
+def test_any_boxes_give_a_page(rows):
+    boxes = [LeadBox(name, (x, y, x + w, y + h), score) for name, x, y, w, h, score in rows]
+    leads, warnings = arrange(boxes)
+    cells = [(lead.name, lead.strip) for lead in leads]
+    assert len(cells) == len(set(cells))
+    assert all(np.isfinite(lead.box).all() and np.isfinite((lead.start, lead.duration)).all() for lead in leads)
+    assert warnings or len(leads) >= 12

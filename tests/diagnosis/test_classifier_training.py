@@ -1,0 +1,154 @@
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+
+from ecgpage.diagnosis import LabelledRecord, train_classifier
+from ecgpage.diagnosis.dataset import RESOLUTION, PageDataset, find_page, jitter
+from ecgpage.diagnosis.labels import targets_of
+from ecgpage.diagnosis.network import INPUT_SIZE
+from ecgpage.diagnosis.train import MultiLabelLoss, split_records
+from ecgpage.io import write_record
+from ecgpage.leads import LEADS, layout_3x4
+from ecgpage.synthesis import PROFILES, DrawnPage, draw_page
+from ecgpage.training import DrawingSettings, StageSettings, TrainingSettings
+
+SHORT = layout_3x4(seconds=2.0)
+
+
+def beats(seconds: float, fs: float = 100.0) -> np.ndarray:
+    """(samples, 12) mV with one narrow beat a second."""
+    time = np.arange(round(seconds * fs)) / fs
+    beat = np.exp(-0.5 * ((time % 1 - 0.5) / 0.02) ** 2)
+    return np.repeat(beat[:, None], 12, axis=1).astype(np.float32)
+
+
+class CountingDrawer:
+    """Draws a page of beats and remembers of what."""
+
+    def __init__(self) -> None:
+        self.paths: list[Path] = []
+
+    def __call__(self, path: Path, rng: np.random.Generator) -> DrawnPage:
+        self.paths.append(path)
+        return draw_page(beats(2.0), 100.0, SHORT, PROFILES["clean"].drawn_at(*RESOLUTION), rng)
+
+
+def dataset(draw: CountingDrawer, cache: Path | None = None, **options: object) -> PageDataset:
+    records = [LabelledRecord(Path("a"), ("NORM",)), LabelledRecord(Path("b"), ("CD",))]
+    return PageDataset(records, ("NORM", "CD"), draw, pages_per_record=2, cache=cache, **options)
+
+
+def test_items_are_ink_and_targets() -> None:
+    page, targets = dataset(CountingDrawer())[1]
+    assert page.shape == (1, *INPUT_SIZE) and page.dtype == torch.float32
+    assert page.min() == 0 and 0.9 < page.max() <= 1
+    torch.testing.assert_close(targets, torch.tensor([0.0, 1.0, 1.0]))
+
+
+def test_a_cached_page_is_drawn_once(tmp_path: Path) -> None:
+    draw = CountingDrawer()
+    pages = dataset(draw, tmp_path / "cache", augment=False)
+    first, again = pages[0][0], pages[0][0]
+    assert draw.paths == [Path("a")]
+    assert (first - again).abs().mean() < 0.01  # what JPEG changes
+    assert [path.suffix for path in (tmp_path / "cache").iterdir()] == [".jpg"]
+
+
+def test_a_record_shows_each_of_its_pages(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    draw = CountingDrawer()
+    pages = dataset(draw, tmp_path)
+    for _ in range(12):
+        pages[0]
+    assert len(draw.paths) == 2 == len(list(tmp_path.iterdir()))
+    assert not np.array_equal(pages.page(0, 0), pages.page(0, 1))
+
+
+def test_without_a_cache_a_page_is_the_same_every_time() -> None:
+    pages = dataset(CountingDrawer())
+    np.testing.assert_array_equal(pages.page(1, 0), pages.page(1, 0))
+
+
+def test_the_page_is_found_near_its_paper() -> None:
+    profile = replace(PROFILES["photo"], margin=(0.1, 0.1))
+    drawn = draw_page(beats(2.0), 100.0, SHORT, profile, np.random.default_rng(0))
+    errors, whole = [], 0
+    for seed in range(40):
+        page_to_picture, (height, width) = find_page(drawn, np.random.default_rng(seed))
+        if np.array_equal(page_to_picture, np.eye(3)):
+            whole += 1
+            assert (height, width) == drawn.image.shape[:2]
+            continue
+        corners = np.array([[[0, 0]], [[width, 0]], [[width, height]], [[0, height]]], np.float64)
+        found = cv2.perspectiveTransform(corners, page_to_picture)[:, 0]
+        errors.append(np.abs(found - drawn.outline).max() / width)
+    assert 0 < whole < 20
+    assert 0.002 < max(errors) < 0.06  # five standard deviations of 0.01, and rounding
+
+
+def test_jitter_moves_a_mark_a_little() -> None:
+    ink = np.zeros(INPUT_SIZE, np.uint8)
+    ink[190:195, 254:259] = 255
+    for seed in range(10):
+        rows, columns = np.nonzero(jitter(ink, np.random.default_rng(seed)) > 60)
+        assert abs(rows.mean() - 192) < 0.04 * INPUT_SIZE[0]
+        assert abs(columns.mean() - 256) < 0.04 * INPUT_SIZE[1]
+
+
+def test_rare_positives_weigh_more_and_unknown_targets_nothing() -> None:
+    """A class with 4 negatives per positive weighs sqrt(4); at logit 0 every target costs log 2 times its weight."""
+    targets = np.array([[1.0, np.nan], [0, 0], [0, 1], [0, 1], [0, 0]], np.float32)
+    loss = MultiLabelLoss(targets)
+    np.testing.assert_allclose(loss.positive_weight, [2.0, 1.0])
+    batch = torch.zeros(2, 1), torch.from_numpy(targets[:2])
+    value, _ = loss(torch.nn.Linear(1, 2, bias=False), batch)
+    assert value.item() == pytest.approx(np.log(2) * (2 + 1 + 1) / 3)
+    unknown, _ = loss(torch.nn.Linear(1, 2), (torch.zeros(1, 1), torch.full((1, 2), torch.nan)))
+    assert unknown.item() == 0
+
+
+@pytest.mark.parametrize(("count", "share", "kept_out"), [(10, 0.2, 2), (1, 0.9, 0), (2, 0.9, 1), (5, 0.0, 0)])
+def test_the_split_loses_no_record_and_leaves_some_to_train_on(count: int, share: float, kept_out: int) -> None:
+    records = [LabelledRecord(Path(str(index)), ("NORM",)) for index in range(count)]
+    training, validation = split_records(records, share, seed=3)
+    assert len(validation) == kept_out
+    assert sorted([*training, *validation], key=lambda record: int(record.path.name)) == records
+
+
+def write_records(folder: Path, labels: Sequence[tuple[str, ...]]) -> list[LabelledRecord]:
+    for index, names in enumerate(labels):
+        write_record(folder, f"r{index}", beats(2.5), 100.0, LEADS, names)
+    return [LabelledRecord(folder / f"r{index}", names) for index, names in enumerate(labels)]
+
+
+def smallest() -> TrainingSettings:
+    stage = StageSettings(batch_size=2, steps=2, seconds=60.0, warmup_steps=0)
+    return TrainingSettings(classifier=stage, drawing=DrawingSettings(("clean",), 1, 0.25))
+
+
+def test_training_ends_with_a_classifier_of_the_datas_classes(tmp_path: Path) -> None:
+    records = write_records(tmp_path / "data", [("NORM",), ("CD", "PVC"), ("NORM",), ("NORM",)])
+    lines: list[str] = []
+    classifier = train_classifier(records, smallest(), tmp_path / "work", lines.append)
+    assert classifier is not None and classifier.classes == ("NORM", "CD", "PVC")
+    assert any(line.startswith("validation macro F") for line in lines)
+    assert [path.name for path in (tmp_path / "work").iterdir()] == ["classifier.safetensors"]  # drawn pages are gone
+    again = train_classifier(records, smallest(), tmp_path / "work", lines.append)
+    assert again is not None
+    torch.testing.assert_close(again.network.state_dict(), classifier.network.state_dict())
+
+
+def test_records_without_labels_train_no_classifier(tmp_path: Path) -> None:
+    lines: list[str] = []
+    assert train_classifier([LabelledRecord(Path("a"), ())], smallest(), tmp_path, lines.append) is None
+    assert "no record has labels" in lines[0]
+
+
+def test_targets_of_a_batch_without_records_are_empty() -> None:
+    pages = PageDataset([], ("NORM", "CD"), CountingDrawer())
+    assert pages.targets.shape == (0, 3) == (0, len(targets_of((), ("NORM", "CD"))))

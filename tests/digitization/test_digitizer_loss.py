@@ -1,0 +1,80 @@
+import math
+
+import pytest
+import torch
+
+from ecgpage.digitization.loss import DigitizerBatch, DigitizerLoss, DigitizerLossSettings, log_error_ratio
+from ecgpage.digitization.network import STEM_STRIDE, DigitizerOutput
+
+ROWS, TIME = 40, 30
+
+
+def batch(height: float = 30.0, printed: bool = True) -> DigitizerBatch:
+    return DigitizerBatch(
+        torch.zeros(2, 5, ROWS * STEM_STRIDE, TIME // 3),
+        torch.full((2, TIME), height),
+        torch.full((2, TIME), printed, dtype=torch.bool),
+    )
+
+
+def output(height: float, sigma: float = 1.6, presence: float = 20.0) -> DigitizerOutput:
+    rows = torch.arange(ROWS) * STEM_STRIDE
+    log_probability = torch.log_softmax(-((rows - height) ** 2) / (2 * sigma**2), dim=0)
+    scores = log_probability[None, :, None].expand(2, ROWS, TIME).clone().requires_grad_()
+    heights = (scores.exp() * rows[:, None]).sum(dim=1)
+    return DigitizerOutput(heights, torch.full((2, TIME), presence), scores, torch.ones(2, TIME))
+
+
+def test_a_perfect_answer_costs_nothing():
+    _, terms = DigitizerLoss()(output(30.0), batch())
+    assert abs(terms["cross_entropy"]) < 1e-4
+    assert terms["height"] < 1e-6
+    assert terms["presence"] < 1e-6
+
+
+def test_height_and_entropy_of_a_known_error():
+    _, terms = DigitizerLoss()(output(34.0), batch())
+    # Smooth L1 with beta 2 of an error of 4 is 4 - 1 = 3, in units of beta 1.5.
+    assert terms["height"] == pytest.approx(1.5, abs=0.01)
+    # Divergence of two Gaussians of one sigma: distance^2 / (2 sigma^2) = 16 / 5.12.
+    assert terms["cross_entropy"] == pytest.approx(16 / 5.12, rel=0.01)
+
+
+def test_only_printed_subcolumns_count_for_height():
+    target = batch()
+    wrong = target.height.clone()
+    wrong[:, 10:] = 0
+    presence = target.presence.clone()
+    presence[:, 10:] = False
+    _, terms = DigitizerLoss()(output(30.0), DigitizerBatch(target.crops, wrong, presence))
+    assert terms["height"] < 1e-6
+    assert terms["presence"] == pytest.approx(20 * 2 / 3, rel=1e-3)  # logit 20 on two thirds that are not printed
+
+
+@pytest.mark.parametrize("head", ["distribution", "mean"])
+def test_nothing_printed_is_an_ordinary_batch(head):
+    answer = output(30.0)
+    if head == "mean":
+        answer = answer._replace(log_probability=None)
+    logits = torch.zeros(2, TIME, requires_grad=True)
+    loss, terms = DigitizerLoss()(answer._replace(presence=logits), batch(printed=False))
+    loss.backward()
+    assert math.isfinite(float(loss.detach()))
+    assert torch.isfinite(logits.grad).all()
+    assert logits.grad.abs().sum() > 0
+    assert terms["presence"] == pytest.approx(math.log(2), rel=1e-4)
+    assert terms["height"] == 0
+
+
+def test_log_error_ratio_by_hand():
+    height = torch.tensor([[0.0, 20.0] * 10, [5.0, 5.0] * 10])
+    error = torch.tensor([[1.0, -1.0] * 10, [0.5, -0.5] * 10])
+    # First crop: signal power 100, error power 1. Second: flat, so measured against 5 rows: 25, error power 0.25.
+    expected = math.log(0.01 + 1e-3)
+    ratio = log_error_ratio(error, height, torch.ones_like(height))
+    assert float(ratio) == pytest.approx(expected, rel=1e-5)
+
+
+def test_settings_are_checked():
+    with pytest.raises(ValueError, match="above 0"):
+        DigitizerLossSettings(sigma=0.0)

@@ -1,0 +1,83 @@
+import numpy as np
+import pytest
+import torch
+
+from ecgpage.digitization.crop import SUBCOLUMNS
+from ecgpage.digitization.features import CHANNELS
+from ecgpage.digitization.network import STEM_STRIDE, DigitizerSettings, DistributionHead, LeadDigitizer
+
+SMALL = {"channels": (4, 6, 8), "blocks": (1, 1, 1)}
+
+
+@pytest.mark.parametrize("head", ["distribution", "mean"])
+@pytest.mark.parametrize("size", [(64, 80), (128, 32)])
+def test_any_size_gives_heights_per_subcolumn(head, size):
+    network = LeadDigitizer(DigitizerSettings(head=head, **SMALL))
+    output = network(torch.randn(2, CHANNELS, *size))
+    expected = (2, size[1] * SUBCOLUMNS)
+    assert output.height.shape == output.presence.shape == output.spread.shape == expected
+    if head == "distribution":
+        assert output.log_probability.shape == (2, size[0] // STEM_STRIDE, expected[1])
+        torch.testing.assert_close(output.log_probability.exp().sum(dim=1), torch.ones(expected))
+        assert (output.height >= 0).all()
+        assert (output.height <= size[0]).all()
+        assert (output.spread >= 0).all()
+    else:
+        assert output.log_probability is None
+        assert output.spread.isnan().all()
+
+
+@pytest.mark.parametrize("head", ["distribution", "mean"])
+def test_every_weight_learns(head):
+    network = LeadDigitizer(DigitizerSettings(head=head, **SMALL))
+    output = network(torch.randn(2, CHANNELS, 64, 32))
+    (output.height.mean() + output.presence.mean()).backward()
+    still = [name for name, weight in network.named_parameters() if weight.grad is None or not weight.grad.any()]
+    assert still in ([], ["head.score.bias"])  # a bias on all rows alike does not move a softmax
+
+
+def test_height_is_the_expected_row_of_the_softmax():
+    head = DistributionHead(1)
+    with torch.no_grad():
+        head.score.weight.zero_()
+        head.score.weight[:, 0, 1, 1] = 1.0
+        head.score.bias.zero_()
+    features = torch.full((1, 1, 8, 3), -100.0)
+    features[0, 0, 3] = 2.0
+    features[0, 0, 6] = 2.0
+    output = head(features)
+    # Half of the probability on output row 3, half on 6: crop rows 6 and 12, mean 9, deviation 3.
+    torch.testing.assert_close(output.height, torch.full((1, 9), 9.0))
+    torch.testing.assert_close(output.spread, torch.full((1, 9), 3.0))
+
+
+def test_heights_are_seen_where_they_are_after_an_untrained_stem():
+    # Moving a crop down by a whole number of coarsest cells moves the distribution by as much, away from the borders.
+    torch.manual_seed(0)
+    settings = DigitizerSettings(**SMALL)
+    network = LeadDigitizer(settings).eval()
+    crop = torch.zeros(1, CHANNELS, 256, 64)
+    crop[:, :3, 120:124] = -1
+    step = settings.height_multiple
+    moved = torch.roll(crop, step, dims=2)
+    with torch.inference_mode():
+        before, after = network(crop).log_probability.exp(), network(moved).log_probability.exp()
+    rows = step // STEM_STRIDE
+    np.testing.assert_allclose(after[:, 40 + rows : 90 + rows], before[:, 40:90], atol=1e-4)
+
+
+def test_the_shipped_network_is_small():
+    count = sum(weight.numel() for weight in LeadDigitizer().parameters())
+    assert 200_000 < count < 1_000_000
+
+
+def test_wrong_sizes_are_refused():
+    network = LeadDigitizer(DigitizerSettings(**SMALL))
+    with pytest.raises(ValueError, match="multiple of 8 and W of 4"):
+        network(torch.zeros(1, CHANNELS, 60, 32))
+
+
+@pytest.mark.parametrize("bad", [{"head": "max"}, {"kernel": (2, 5)}, {"channels": (8, 8), "blocks": (1,)}])
+def test_settings_are_checked(bad):
+    with pytest.raises(ValueError, match="must (be|have)"):
+        DigitizerSettings(**bad)

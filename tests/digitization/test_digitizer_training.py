@@ -1,0 +1,45 @@
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from ecgpage.digitization.dataset import CropSampling
+from ecgpage.digitization.network import DigitizerSettings
+from ecgpage.digitization.train import train_digitizer
+from ecgpage.leads import layout_3x4
+from ecgpage.synthesis import PROFILES, DrawnPage, draw_page
+from ecgpage.training import StageSettings
+
+STAGE = StageSettings(batch_size=2, steps=2, seconds=60.0, checkpoint_seconds=60.0, device="cpu")
+
+
+def draw(path: Path, rng: np.random.Generator) -> DrawnPage:
+    signal = np.cumsum(rng.normal(0, 0.01, (2000, 12)), axis=0)
+    profile = replace(PROFILES["clean"], resolution=(80.0, 80.0))
+    return draw_page(signal, 500.0, layout_3x4((), 4.0), profile, rng)
+
+
+@pytest.mark.parametrize("head", ["distribution", "mean"])
+def test_both_heads_train_and_go_on_from_their_checkpoint(head, tmp_path):
+    shape = DigitizerSettings(head=head, channels=(4, 6), blocks=(0, 1))
+    lines = []
+
+    def run(steps: int):
+        return train_digitizer(
+            [Path("a"), Path("b")],
+            draw,
+            replace(STAGE, steps=steps),
+            tmp_path / "state.safetensors",
+            lines.append,
+            network=shape,
+            sampling=CropSampling(leads=2, buffer=2),
+        )
+
+    first, second = run(2), run(3)
+    assert not first.training
+    assert any("resumed" in line for line in lines)
+    changed = [not torch.equal(a, b) for a, b in zip(first.parameters(), second.parameters(), strict=True)]
+    assert any(changed)
+    assert all(torch.isfinite(weight).all() for weight in second.parameters())

@@ -1,0 +1,114 @@
+"""The pipeline's own decisions, with stages that answer as told."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from ecgpage.calibration.assembly import limb_lead_quality
+from ecgpage.leads import LEADS
+from ecgpage.pipeline import Pipeline, digitize_record, merge_pages
+from ecgpage.recording import DigitizedPage, LeadBox, Page, PageError, Recording
+
+PICTURE = np.full((170, 220, 3), 255, np.uint8)
+
+
+def page_of(signal, names=LEADS, warnings=()):
+    page = Page(PICTURE, PICTURE.shape[:2], np.eye(3), False)
+    quality = limb_lead_quality(signal, names)
+    recording = Recording(signal, 500.0, tuple(names), limb_lead_quality=quality, warnings=warnings)
+    return DigitizedPage(page, (), None, (), recording)
+
+
+class NoLeads:
+    """A detector that finds nothing, whichever way up the page is."""
+
+    def __init__(self):
+        self.seen = []
+
+    def __call__(self, page):
+        self.seen.append(page.size)
+        return []
+
+
+class UpsideDownOnly(NoLeads):
+    """A detector that recognises pages turned by 180 degrees."""
+
+    def __call__(self, page):
+        corner = page.page_to_picture @ [0, 0, 1]
+        if corner[0] / corner[2] > 100 and corner[1] / corner[2] > 80:
+            return [LeadBox(name, (10 * k, 20, 10 * k + 9, 40), 0.9) for k, name in enumerate(LEADS)]
+        return []
+
+
+def test_a_picture_without_leads_gives_nan_and_says_so():
+    page = Pipeline(NoLeads(), None).digitize(PICTURE, 500, 5000, LEADS)
+    assert page.recording.signal.shape == (5000, 12)
+    assert np.isnan(page.recording.signal).all()
+    assert any("no ECG lead found in this picture of 220 x 170 pixels" in text for text in page.recording.warnings)
+
+
+def test_a_page_without_clear_leads_is_looked_at_from_all_sides():
+    detector = NoLeads()
+    Pipeline(detector, None).find_leads(PICTURE)
+    assert len(detector.seen) == 4
+    assert detector.seen[0] == detector.seen[2] == detector.seen[1][::-1]
+
+
+def test_a_page_upside_down_is_turned():
+    page, _, leads, _ = Pipeline(UpsideDownOnly(), None).find_leads(PICTURE)
+    assert len(leads) == 12
+    assert (page.page_to_picture @ [0, 0, 1])[0] > 100
+
+
+def test_merging_fills_what_the_best_page_lacks():
+    full, part = np.full((1000, 12), np.nan, np.float32), np.full((1000, 12), np.nan, np.float32)
+    full[:, :11], part[:, 6:] = 1.0, 2.0
+    merged = merge_pages([page_of(part, warnings=("b",)), page_of(full, warnings=("a",))])
+    assert (merged.signal[:, :11] == 1).all()
+    assert (merged.signal[:, 11] == 2).all()
+    assert merged.warnings == ("a", "b")
+
+
+def test_at_equal_shares_the_page_whose_limb_leads_agree_is_taken():
+    rng = np.random.default_rng(0)
+    right = rng.standard_normal((1000, 12)).astype(np.float32)
+    right[:, 2] = right[:, 1] - right[:, 0]
+    wrong = rng.standard_normal((1000, 12)).astype(np.float32)
+    assert (merge_pages([page_of(wrong), page_of(right)]).signal == right).all()
+
+
+def test_no_pages_are_refused():
+    with pytest.raises(ValueError, match="at least one digitized page"):
+        merge_pages([])
+
+
+HEADER = """page 2 100 1000
+page.dat 16 1000.0(0)/mV 16 0    V1
+page.dat 16 1000.0(0)/mV 16 0    AVR
+"""
+
+
+def test_a_record_with_one_unreadable_picture_uses_the_other(tmp_path):
+    (tmp_path / "page.hea").write_text(HEADER + "# Image: page-0.png, page-1.png\n")
+    (tmp_path / "page-0.png").write_bytes(b"not a picture")
+    Image.fromarray(PICTURE).save(tmp_path / "page-1.png")
+    recording = digitize_record(tmp_path / "page", Pipeline(NoLeads(), None))
+    assert recording.signal.shape == (1000, 2)
+    assert (recording.fs, recording.names) == (100.0, ("V1", "AVR"))
+    assert "page-0.png" in recording.warnings[0]
+
+
+@pytest.mark.parametrize("images", ["", "# Image:\n", "# Image: page-0.png\n"])
+def test_a_record_without_a_readable_picture_is_refused_by_name(tmp_path, images):
+    (tmp_path / "page.hea").write_text(HEADER + images)
+    with pytest.raises(PageError, match="page"):
+        digitize_record(tmp_path / "page", Pipeline(NoLeads(), None))
+
+
+def test_quality_of_a_merged_record_is_that_of_its_signal():
+    signal = np.random.default_rng(1).standard_normal((1000, 12)).astype(np.float32)
+    page = page_of(signal)
+    stale = replace(page, recording=replace(page.recording, limb_lead_quality=99.0))
+    assert merge_pages([stale]).limb_lead_quality < 10

@@ -1,0 +1,125 @@
+"""Training through the Challenge's contract: from a folder of records to a model folder that runs."""
+
+import ast
+import json
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from ecgpage.header import RecordError
+from ecgpage.io import read_signal, write_record, write_text
+from ecgpage.leads import LEADS
+from ecgpage.train import find_training_records, keep_or_drop_states
+
+CLASSES = (("NORM",), ("STTC", "CD"), ("NORM",), ("Old MI",), (), ("AFIB/AFL",), ("NORM",), ("HYP",))
+
+
+def heartbeats(seed, fs=500, seconds=10):
+    """A crude record (samples, 12) mV: a beat and a wave, of a height and rate of its own."""
+    rng = np.random.default_rng(seed)
+    time = np.arange(seconds * fs) / fs
+    phase = (time * rng.uniform(0.8, 1.8)) % 1
+    beat = np.exp(-(((phase - 0.3) / 0.015) ** 2)) + 0.2 * np.exp(-(((phase - 0.6) / 0.06) ** 2))
+    return beat[:, None] * rng.uniform(-1, 1.5, 12)
+
+
+@pytest.fixture(scope="module")
+def records(tmp_path_factory):
+    """Eight labelled records in a folder with a blank and an umlaut in its name."""
+    folder = tmp_path_factory.mktemp("train") / "kleine Übung"
+    for number, labels in enumerate(CLASSES):
+        write_record(folder, f"record{number}", heartbeats(number), 500, LEADS, labels)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def trained(records, root):
+    """(model folder, what the training printed), trained twice: the second run goes on where the first one ended."""
+    model = records.parent / "model"
+    command = [sys.executable, root / "train_model.py", "-d", records, "-m", model, "-v"]
+    environment = os.environ | {"ECGPAGE_TRAINING": "smallest", "OMP_NUM_THREADS": "1"}
+    runs = [subprocess.run(command, env=environment, capture_output=True, text=True, check=False) for _ in range(2)]
+    assert [run.returncode for run in runs] == [0, 0], runs[0].stderr + runs[1].stderr
+    return model, [run.stdout for run in runs]
+
+
+def test_training_shows_progress_and_resumes(trained):
+    _, (first, second) = trained
+    for stage in ("detector", "digitizer", "classifier"):
+        assert stage in first
+    assert "step 6/6" in first
+    assert "resumed from" in second
+    assert "step 1/6" not in second
+
+
+def test_the_model_folder_is_whole_and_readable(trained):
+    model, _ = trained
+    description = json.loads((model / "model.json").read_text())
+    assert set(description) == {"detector", "digitizer", "classifier"}
+    assert description["detector"]["classes"] == list(LEADS)
+    assert set(description["classifier"]["classes"]) == {name for labels in CLASSES for name in labels}
+    assert description["digitizer"]["records"] == 8
+    assert {file.suffix for file in model.rglob("*") if file.is_file()} == {".json", ".safetensors"}
+
+
+def test_a_trained_model_runs_through_the_command_line(trained, root, tmp_path):
+    """Barely trained, it finds nothing, but every record must be written, at its length and in its order."""
+    model, _ = trained
+    data, output = tmp_path / "data", tmp_path / "output"
+    header = "page 3 100 1000\n" + "".join(f"page.dat 16 1000.0(0)/mV 16 0    {name}\n" for name in ("V2", "AVR", "i"))
+    write_text(data / "page.hea", header + "# Image: page-0.png\n")
+    from PIL import Image
+
+    Image.fromarray(np.full((340, 440, 3), 240, np.uint8)).save(data / "page-0.png")
+    command = [sys.executable, root / "run_model.py", "-d", data, "-m", model, "-o", output]
+    run = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stderr
+    signal, fs, names = read_signal(output / "page")
+    assert signal.shape == (1000, 3) and fs == 100 and names == ("V2", "AVR", "i")
+    assert "# Labels:" in (output / "page.hea").read_text()
+
+
+def test_broken_records_are_left_out_and_named(records, tmp_path):
+    write_record(tmp_path, "whole", heartbeats(1), 500, LEADS, ("NORM",))
+    write_text(tmp_path / "broken.hea", "broken\n")
+    write_text(tmp_path / "hidden.hea", "hidden 1 500 5000\nhidden.dat 16 1000.0(0)/mV 16 0    I\n")
+    write_record(tmp_path, "short", heartbeats(1, seconds=1), 500, LEADS, ("NORM",))
+    write_record(tmp_path, "cut", heartbeats(1), 500, LEADS, ("NORM",))
+    (tmp_path / "cut.dat").write_bytes(b"\0" * 100)
+    lines = []
+    found = find_training_records(tmp_path, lines.append)
+    assert [record.path.name for record in found] == ["whole"]
+    assert any("broken" in line for line in lines)
+    assert any("hidden has no signal file" in line for line in lines)
+    assert any("cut.dat: expected 60000 samples" in line for line in lines)
+    assert any("short lasts 1 s, a page needs 2 s" in line for line in lines)
+    with pytest.raises(RecordError, match="found none to train on"):
+        find_training_records(tmp_path / "nowhere", lines.append)
+
+
+def test_a_training_on_other_records_does_not_go_on(tmp_path):
+    lines = []
+    keep_or_drop_states(tmp_path, "these", lines.append)
+    (tmp_path / "detector.safetensors").write_bytes(b"state")
+    keep_or_drop_states(tmp_path, "these", lines.append)
+    assert (tmp_path / "detector.safetensors").exists() and not lines
+    keep_or_drop_states(tmp_path, "others", lines.append)
+    assert not (tmp_path / "detector.safetensors").exists() and "starting anew" in lines[0]
+
+
+def test_the_product_does_not_lean_on_the_challenges_scripts(root):
+    """The organisers replace these by theirs."""
+    scripts = {"helper_code", "train_model", "run_model", "evaluate_model"}
+    for file in [root / "team_code.py", *(root / "ecgpage").rglob("*.py"), *(root / "yolov7").rglob("*.py")]:
+        tree = ast.parse(file.read_text())
+        modules = {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
+        modules |= {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
+        assert not modules & scripts, file
+
+
+def test_the_detector_knows_nothing_of_ecgs(root):
+    for file in (root / "yolov7").rglob("*.py"):
+        assert "ecgpage" not in file.read_text(), file

@@ -1,0 +1,43 @@
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+from ecgpage.training.checkpoints import CheckpointError, load_model, save_model
+
+
+def network(width: int = 4) -> nn.Module:
+    return nn.Sequential(nn.Conv2d(1, width, 3), nn.BatchNorm2d(width))
+
+
+@pytest.mark.parametrize("half", [True, False])
+def test_weights_survive_the_disk(tmp_path: Path, half: bool) -> None:
+    model, other = network(), network()
+    save_model(tmp_path / "new" / "m.safetensors", model, half=half, metadata={"classes": ["NORM", "STTC"]})
+    metadata = load_model(tmp_path / "new" / "m.safetensors", other)
+    assert metadata == {"classes": ["NORM", "STTC"]}
+    for name, value in model.state_dict().items():
+        stored = value.half().float() if half and value.dtype.is_floating_point else value
+        assert other.state_dict()[name].dtype == value.dtype
+        torch.testing.assert_close(other.state_dict()[name], stored, rtol=0, atol=0)
+
+
+def test_writing_leaves_one_file(tmp_path: Path) -> None:
+    save_model(tmp_path / "m.safetensors", network())
+    assert [path.name for path in tmp_path.iterdir()] == ["m.safetensors"]
+
+
+def test_another_model_is_refused_by_name(tmp_path: Path) -> None:
+    save_model(tmp_path / "m.safetensors", network(4))
+    with pytest.raises(CheckpointError, match=r"m\.safetensors does not fit this Sequential"):
+        load_model(tmp_path / "m.safetensors", network(5))
+
+
+@pytest.mark.parametrize("content", [None, b"", b"not safetensors at all"])
+def test_a_missing_or_broken_file_is_refused(tmp_path: Path, content: bytes | None) -> None:
+    path = tmp_path / "m.safetensors"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(CheckpointError, match="expected weights"):
+        load_model(path, network())

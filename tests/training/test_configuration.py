@@ -1,0 +1,77 @@
+from pathlib import Path
+
+import pytest
+
+from ecgpage.training.configuration import (
+    SECONDS_VARIABLE,
+    SETTINGS_VARIABLE,
+    SettingsError,
+    StageSettings,
+    TrainingSettings,
+    load_settings,
+    settings_from_environment,
+)
+
+
+def write(path: Path, text: str) -> Path:
+    path.write_text(text)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("batch_size", 0), ("seconds", -1.0), ("ema_decay", 1.0), ("optimizer", "lion"), ("precision", "int8")],
+)
+def test_an_unusable_setting_is_named(name: str, value: object) -> None:
+    with pytest.raises(SettingsError, match=name):
+        StageSettings(**{name: value})
+
+
+def test_a_file_sets_what_it_names_and_leaves_the_rest(tmp_path: Path) -> None:
+    path = write(tmp_path / "t.toml", '[detector]\nseconds = 5\n[drawing]\nprofiles = ["photo"]\n')
+    settings = load_settings(path)
+    assert settings.detector == StageSettings(seconds=5.0)
+    assert settings.digitizer == StageSettings()
+    assert settings.drawing.profiles == ("photo",)
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ("[decoder]\nseconds = 5", "decoder"),
+        ("[detector]\nsecond = 5", "second"),
+        ('[detector]\nsteps = "many"', "steps"),
+        ("[detector]\nsteps = true", "steps"),
+        ("[detector", "TOML"),
+    ],
+)
+def test_a_wrong_file_is_refused_by_name(tmp_path: Path, text: str, named: str) -> None:
+    with pytest.raises(SettingsError, match=named):
+        load_settings(write(tmp_path / "t.toml", text))
+
+
+def test_the_environment_chooses_file_and_total_time(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    path = write(tmp_path / "t.toml", "[detector]\nseconds=10\n[digitizer]\nseconds=20\n[classifier]\nseconds=10\n")
+    monkeypatch.setenv(SETTINGS_VARIABLE, str(path))
+    monkeypatch.setenv(SECONDS_VARIABLE, "400")
+    settings = settings_from_environment()
+    stages = (settings.detector, settings.digitizer, settings.classifier)
+    assert [stage.seconds for stage in stages] == [100, 200, 100]  # the file's 10 : 20 : 10
+
+
+@pytest.mark.parametrize("seconds", ["soon", "0", "-3"])
+def test_a_wrong_total_time_is_refused(monkeypatch: pytest.MonkeyPatch, seconds: str) -> None:
+    monkeypatch.delenv(SETTINGS_VARIABLE, raising=False)
+    monkeypatch.setenv(SECONDS_VARIABLE, seconds)
+    with pytest.raises(SettingsError, match=SECONDS_VARIABLE):
+        settings_from_environment()
+
+
+def test_the_shipped_settings_load(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(SECONDS_VARIABLE, raising=False)
+    monkeypatch.delenv(SETTINGS_VARIABLE, raising=False)
+    default = settings_from_environment()
+    monkeypatch.setenv(SETTINGS_VARIABLE, "smallest")
+    smallest = settings_from_environment()
+    assert isinstance(default, TrainingSettings)
+    assert smallest.seconds < 180 < default.seconds  # "within three minutes"

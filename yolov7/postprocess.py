@@ -1,0 +1,133 @@
+"""From raw predictions to boxes: decoding, letterbox geometry, non-maximum suppression."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor
+
+from yolov7.boxes import cxcywh_to_xyxy
+from yolov7.head import STRIDES
+from yolov7.model import DetectionModel
+
+FILL = 114
+"""Grey level around a letterboxed image."""
+
+
+@dataclass(frozen=True)
+class Detections:
+    """Detections of one image, best first. boxes: (N, 4) corner form; scores: (N,); classes: (N,) int64; N may be 0."""
+
+    boxes: np.ndarray
+    scores: np.ndarray
+    classes: np.ndarray
+
+
+@dataclass(frozen=True)
+class Letterbox:
+    """How an image was fitted into the network's input: input = scale * image + (left, top), in pixel edges.
+
+    size: (height, width) of the input.
+    """
+
+    scale: float
+    left: float
+    top: float
+    size: tuple[int, int]
+
+    @classmethod
+    def fit(cls, height: int, width: int, size: tuple[int, int]) -> Letterbox:
+        """Centre an image of height x width in an input of ``size`` (height, width), as large as it goes."""
+        scale = min(size[0] / height, size[1] / width)
+        return cls(scale, (size[1] - scale * width) / 2, (size[0] - scale * height) / 2, size)
+
+    @property
+    def matrix(self) -> np.ndarray:
+        """(3, 3) map of pixel centres, image -> input."""
+        s = self.scale
+        shift = (s - 1) / 2  # centres are at whole numbers: pixel k spans k - 0.5 to k + 0.5
+        return np.array([[s, 0, self.left + shift], [0, s, self.top + shift], [0, 0, 1]], dtype=np.float64)
+
+    def boxes_to_image(self, boxes: np.ndarray) -> np.ndarray:
+        """(N, 4) corner form in the input -> the same in the image, both in pixel edges."""
+        offset = np.array([self.left, self.top, self.left, self.top])
+        return (np.asarray(boxes, dtype=np.float64).reshape(-1, 4) - offset) / self.scale
+
+
+def letterbox(image: np.ndarray, size: tuple[int, int]) -> tuple[np.ndarray, Letterbox]:
+    """Fit an image (H, W, 3) uint8 into ``size`` (height, width): bilinear, area-averaged when it shrinks."""
+    fit = Letterbox.fit(*image.shape[:2], size)
+    height = min(size[0], max(1, round(image.shape[0] * fit.scale)))
+    width = min(size[1], max(1, round(image.shape[1] * fit.scale)))
+    method = cv2.INTER_AREA if fit.scale < 1 else cv2.INTER_LINEAR
+    top, left = (size[0] - height) // 2, (size[1] - width) // 2
+    canvas = np.full((*size, 3), FILL, dtype=np.uint8)
+    canvas[top : top + height, left : left + width] = cv2.resize(image, (width, height), interpolation=method)
+    return canvas, Letterbox(fit.scale, float(left), float(top), size)
+
+
+def images_to_tensor(images: list[np.ndarray]) -> Tensor:
+    """Images (H, W, 3) uint8 RGB of one size -> (B, 3, H, W) float32 in [0, 1]."""
+    stacked = torch.from_numpy(np.ascontiguousarray(np.stack(images).transpose(0, 3, 1, 2)))
+    return stacked.float() / 255
+
+
+def decode(raw: list[Tensor], anchor_grid: Tensor) -> Tensor:
+    """Raw predictions to (B, N, 5 + nc): cx, cy, w, h in input pixels, objectness and classes in [0, 1]."""
+    levels = []
+    for level, prediction in enumerate(raw):
+        batch, _, height, width, outputs = prediction.shape
+        y, x = torch.meshgrid(torch.arange(height), torch.arange(width), indexing="ij")
+        grid = torch.stack([x, y], dim=-1).to(prediction)  # (H, W, 2)
+        values = prediction.sigmoid()
+        centre = (2 * values[..., :2] - 0.5 + grid) * STRIDES[level]
+        size = (2 * values[..., 2:4]).square() * anchor_grid[level].to(prediction)
+        levels.append(torch.cat([centre, size, values[..., 4:]], dim=-1).reshape(batch, -1, outputs))
+    return torch.cat(levels, dim=1)
+
+
+def non_maximum_suppression(boxes: np.ndarray, scores: np.ndarray, classes: np.ndarray, overlap: float) -> np.ndarray:
+    """Indices of the boxes (N, 4) that stay, best first: a box goes where a better one of its class overlaps it by
+    more than ``overlap`` (IoU)."""
+    order = np.argsort(-scores, kind="stable")
+    area = np.clip(boxes[:, 2:] - boxes[:, :2], 0, None).prod(1)
+    kept = []
+    while len(order):
+        best, rest = order[0], order[1:]
+        kept.append(best)
+        low = np.maximum(boxes[best, :2], boxes[rest, :2])
+        high = np.minimum(boxes[best, 2:], boxes[rest, 2:])
+        shared = np.clip(high - low, 0, None).prod(1)
+        iou = shared / np.maximum(area[best] + area[rest] - shared, 1e-9)
+        order = rest[(iou <= overlap) | (classes[rest] != classes[best])]
+    return np.array(kept, dtype=np.int64)
+
+
+def select(
+    decoded: Tensor, confidence: float = 0.25, overlap: float = 0.45, limit: int = 300, candidates: int = 3000
+) -> list[Detections]:
+    """Pick detections from `decode`'s output; the score is objectness x class (objectness alone for one class)."""
+    results = []
+    for image in decoded.float():
+        scores = image[:, 4:5] if image.shape[1] == 6 else image[:, 4:5] * image[:, 5:]
+        row, label = (scores > confidence).nonzero().unbind(1)
+        score = scores[row, label]
+        order = score.argsort(descending=True)[:candidates]
+        boxes = cxcywh_to_xyxy(image[row[order], :4]).cpu().numpy()
+        values, labels = score[order].cpu().numpy(), label[order].cpu().numpy()
+        kept = non_maximum_suppression(boxes, values, labels, overlap)[:limit]
+        results.append(Detections(boxes[kept], values[kept], labels[kept]))
+    return results
+
+
+@torch.inference_mode()
+def detect(
+    model: DetectionModel, images: list[np.ndarray], confidence: float = 0.25, overlap: float = 0.45
+) -> list[Detections]:
+    """Run a model over images (H, W, 3) uint8 RGB of one size, H and W multiples of 32; boxes in their pixels."""
+    weight = next(model.parameters())
+    raw = model(images_to_tensor(images).to(weight))
+    return select(decode(raw, model.head.anchor_grid), confidence, overlap)
