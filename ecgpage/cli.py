@@ -118,15 +118,37 @@ def _add_synthesize(commands: argparse._SubParsersAction) -> None:
 
     synthesize = commands.add_parser("synthesize", help="draw pages of records, with ground truth")
     synthesize.add_argument("-i", "--input", type=Path, required=True, help="folder of WFDB records")
-    synthesize.add_argument("-o", "--output", type=Path, required=True, help="where records and pages go")
-    synthesize.add_argument("-n", "--number", type=int, default=1, help="pages of each record")
+    synthesize.add_argument("-o", "--output", type=Path, help="where records and pages go")
+    synthesize.add_argument("-n", "--number", type=int, help="pages of each record (1), or on the sheet (12)")
     synthesize.add_argument("--profile", choices=sorted(PROFILES), default="clean", help="kind of pages")
     synthesize.add_argument("--seed", type=int, default=0, help="the same seed draws the same pages")
+    synthesize.add_argument("--jobs", type=int, default=1, help="worker processes")
+    synthesize.add_argument("--varied", action="store_true", help="change rates, voltages, noise, leads at random")
+    synthesize.add_argument("--sheet", type=Path, help="write a contact sheet (.jpg, .png) instead, to look at")
     synthesize.set_defaults(run=_synthesize)
 
 
 def _synthesize(options: argparse.Namespace) -> int:
-    from ecgpage.synthesis.export import export_pages
+    if options.sheet is not None:
+        return _draw_sheet(options)
+    from ecgpage.synthesis.export import ExportSettings, export_pages
 
-    export_pages(options.input, options.output, options.profile, options.seed, options.number)
+    if options.output is None:
+        raise ValueError("expected where the pages go, -o FOLDER, or --sheet FILE")
+    number = 1 if options.number is None else options.number
+    settings = ExportSettings(options.profile, options.seed, number, options.varied)
+    export_pages(options.input, options.output, settings, options.jobs)
+    return 0
+
+
+def _draw_sheet(options: argparse.Namespace) -> int:
+    from ecgpage.synthesis.profile import PROFILES
+    from ecgpage.synthesis.sheet import contact_sheet, write_sheet
+    from ecgpage.synthesis.signals import AS_RECORDED, VARIED
+
+    number = 12 if options.number is None else options.number
+    signals = VARIED if options.varied else AS_RECORDED
+    sheet = contact_sheet(options.input, PROFILES[options.profile], signals, options.seed, number)
+    write_sheet(options.sheet, sheet)
+    print(options.sheet)
     return 0

@@ -24,12 +24,18 @@ def canonical_lead(name: str) -> str | None:
     return _CANONICAL.get(name.strip().lower())
 
 
+CABRERA = ("aVL", "I", "aVR", "II", "aVF", "III", *LEADS[6:])
+"""The limb leads in the order of their directions, as Cabrera arranged them; aVR is then often printed inverted."""
+
+
 @dataclass(frozen=True)
 class PrintedLead:
     """One lead's place on a page and in time.
 
     ``row`` counts printed rows from the top, ``column`` from the left; a rhythm strip stands in column 0 and spans
-    the page's width. ``start`` and ``duration`` are in seconds from the page's first printed sample.
+    the page's width. ``start`` and ``duration`` are in seconds from the page's first printed sample. ``offset``: how
+    far right of its row's beginning the lead stands, in seconds of paper; it differs from ``start`` where columns show
+    the same time. ``inverted``: printed upside down and named so ("-aVR").
     """
 
     name: str
@@ -38,6 +44,8 @@ class PrintedLead:
     start: float
     duration: float
     strip: bool = False
+    offset: float = 0.0
+    inverted: bool = False
 
 
 @dataclass(frozen=True)
@@ -57,14 +65,57 @@ class PageLayout:
         """Seconds from the first to the last printed sample."""
         return max(lead.start + lead.duration for lead in self.leads)
 
+    @property
+    def width(self) -> float:
+        """Seconds of paper that the longest row takes."""
+        return max(lead.offset + lead.duration for lead in self.leads)
+
+
+def layout_grid(
+    names: tuple[tuple[str, ...], ...],
+    strips: tuple[str, ...] = (),
+    seconds: float = 10.0,
+    simultaneous: bool = False,
+    lead_seconds: float | None = None,
+    inverted: tuple[str, ...] = (),
+) -> PageLayout:
+    """A page of leads in rows and columns, ``names[row][column]``, above any number of full-width rhythm strips.
+
+    Columns follow each other in time, or all show the first of the page's ``seconds`` if ``simultaneous``. Each lead
+    takes its share of the seconds, or ``lead_seconds`` where that is given. inverted: leads printed upside down.
+    Raises ValueError for rows of different lengths and leads that would go on beyond the page's seconds.
+    """
+    columns = len(names[0])
+    if any(len(row) != columns for row in names):
+        raise ValueError(f"expected rows of {columns} leads each, came rows of {sorted({len(row) for row in names})}")
+    duration = lead_seconds or seconds / columns
+    shown = duration if simultaneous else columns * duration
+    if shown > seconds * (1 + 1e-9):
+        raise ValueError(f"{columns} columns of {duration:g} s show {shown:g} s, the page has {seconds:g} s")
+    leads = [
+        PrintedLead(
+            name, row, column, 0.0 if simultaneous else column * duration, duration, False, column * duration,
+            name in inverted,
+        )
+        for row, line in enumerate(names)
+        for column, name in enumerate(line)
+    ]  # fmt: skip
+    rows = len(names)
+    leads += [PrintedLead(name, rows + k, 0, 0.0, seconds, strip=True) for k, name in enumerate(strips)]
+    return PageLayout(f"{rows}x{columns}" + (f"+{len(strips)}" if strips else ""), tuple(leads))
+
+
+def by_columns(order: tuple[str, ...], columns: int) -> tuple[tuple[str, ...], ...]:
+    """Names in rows, filled column after column, as most recorders print: I, II, III below each other."""
+    rows = len(order) // columns
+    return tuple(tuple(order[rows * column + row] for column in range(columns)) for row in range(rows))
+
+
+def by_rows(order: tuple[str, ...], columns: int) -> tuple[tuple[str, ...], ...]:
+    """Names in rows, filled row after row."""
+    return tuple(order[first : first + columns] for first in range(0, len(order), columns))
+
 
 def layout_3x4(strips: tuple[str, ...] = ("II",), seconds: float = 10.0) -> PageLayout:
     """The usual page: three rows of four leads, successive in time, above any number of full-width rhythm strips."""
-    duration = seconds / 4
-    leads = [
-        PrintedLead(LEADS[3 * column + row], row, column, column * duration, duration)
-        for row in range(3)
-        for column in range(4)
-    ]
-    leads += [PrintedLead(name, 3 + k, 0, 0.0, seconds, strip=True) for k, name in enumerate(strips)]
-    return PageLayout("3x4" + (f"+{len(strips)}" if strips else ""), tuple(leads))
+    return layout_grid(by_columns(LEADS, 4), strips, seconds)

@@ -19,9 +19,10 @@ from ecgpage.digitization.digitizer import save_digitizer
 from ecgpage.digitization.train import train_digitizer
 from ecgpage.header import RecordError
 from ecgpage.io import find_records, has_signal, read_header, read_signal, write_text
-from ecgpage.synthesis import PROFILES
-from ecgpage.synthesis.records import SHORTEST_SECONDS, RecordDrawer
+from ecgpage.synthesis.records import SHORTEST_SECONDS
+from ecgpage.synthesis.signals import VARIED
 from ecgpage.training.configuration import StageSettings, TrainingSettings, settings_from_environment
+from ecgpage.training.loading import page_source
 
 CHECKPOINTS = "checkpoints"
 """Folder inside the model folder that keeps the state of a training, so that it can go on."""
@@ -45,13 +46,12 @@ def train_stages(
     states = model_folder / CHECKPOINTS
     keep_or_drop_states(states, _made_of(records, settings), report)
     drawing = settings.drawing
-    profiles = tuple(PROFILES[name] for name in drawing.profiles or PROFILES)
     if settings.detector.seconds > 0:
         state = states / "detector.safetensors"
         detector = train_detector(paths, drawing, settings.detector, state, report=report)
         save_detector(model_folder, detector, _facts(settings.detector, data_folder, len(paths)))
     if settings.digitizer.seconds > 0:
-        drawer = RecordDrawer(profiles)
+        drawer = page_source(drawing, VARIED)
         state, pages = states / "digitizer.safetensors", drawing.pages_per_record
         digitizer = train_digitizer(
             paths, drawer, settings.digitizer, state, _named("digitizer", report), pages_per_record=pages

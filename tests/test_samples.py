@@ -12,7 +12,7 @@ from ecgpage.io import read_header, read_signal, write_text
 from ecgpage.leads import LEADS, layout_3x4
 from ecgpage.pipeline import build_pipeline
 from ecgpage.scoring import mean, score_signal
-from ecgpage.synthesis import PROFILES, draw_page
+from ecgpage.synthesis import PROFILES, Arrangement, draw_page
 
 CLEAN, PHOTO = "01825_hr", "05868_hr"
 OTHER_ORDER = ("V6", "avf", "AVR", "I", "ii", "III", "AVL", "V1", "v2", "V3", "V4", "V5")
@@ -161,7 +161,7 @@ def test_half_a_record_is_half_a_page(root, tmp_path):
     """A record of 5 s fills a page of 5 s: leads last 1.25 s, at their right height."""
     time = np.arange(2500) / 500
     signal = np.stack([0.5 * np.sin(2 * np.pi * 2 * time) ** 9 * (1 + k / 12) for k in range(12)], axis=1)
-    page = draw_page(signal, 500, layout_3x4(seconds=5.0), PROFILES["clean"], np.random.default_rng(1))
+    page = draw_page(signal, 500, Arrangement(layout_3x4(seconds=5.0)), PROFILES["clean"], np.random.default_rng(6))
     digitized = build_pipeline(root / "model").digitize(page.image, 500, 2500, LEADS)
     assert digitized.calibration.pixels_per_mm == pytest.approx((page.pixels_per_mm,) * 2, rel=0.01)
     known = np.flatnonzero(np.isfinite(digitized.recording.signal[:, LEADS.index("V1")]))

@@ -5,6 +5,8 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
+from unittest.mock import patch
 
 import numpy as np
 import pytest
@@ -12,7 +14,9 @@ import pytest
 from ecgpage.header import RecordError
 from ecgpage.io import read_signal, write_record, write_text
 from ecgpage.leads import LEADS
-from ecgpage.train import find_training_records, keep_or_drop_states
+from ecgpage.synthesis.export import ExportSettings, export_pages
+from ecgpage.train import find_training_records, keep_or_drop_states, train_stages
+from ecgpage.training import DrawingSettings, StageSettings, TrainingSettings
 
 CLASSES = (("NORM",), ("STTC", "CD"), ("NORM",), ("Old MI",), (), ("AFIB/AFL",), ("NORM",), ("HYP",))
 
@@ -123,3 +127,17 @@ def test_the_product_does_not_lean_on_the_challenges_scripts(root):
 def test_the_detector_knows_nothing_of_ecgs(root):
     for file in (root / "yolov7").rglob("*.py"):
         assert "ecgpage" not in file.read_text(), file
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_pages_drawn_before_are_trained_on(records, tmp_path, workers):
+    """Pages that stand beside the records are shown, here or by a worker: the synthesizer is not asked again."""
+    pages = tmp_path / "pages"
+    export_pages(records, pages, ExportSettings("kit", number=2), report=lambda _: None)
+    stage = StageSettings(steps=2, batch_size=2, warmup_steps=1, workers=workers, device="cpu")
+    off = replace(stage, seconds=0.0)
+    settings = TrainingSettings(stage, stage, off, DrawingSettings(drawn_before=True, pages_per_record=2))
+    lines = []
+    with patch("ecgpage.synthesis.records.draw_page", side_effect=AssertionError("a page was drawn")):
+        train_stages(pages, tmp_path / "model", settings, lines.append)
+    assert sum("step 2/2" in line for line in lines) == 2

@@ -5,22 +5,27 @@ from __future__ import annotations
 import numpy as np
 
 from ecgpage.geometry import apply_homography
-from ecgpage.leads import LEADS, MILLIMETERS_PER_SECOND
+from ecgpage.leads import LEADS
 from ecgpage.synthesis import DrawnLead, DrawnPage
 
 MINIMUM_HEIGHT = 4.0
 """Millimetres: a flat trace gets a box of this height around it, for a box without height cannot be found."""
+
+LEAST_SEEN = 0.4
+"""Share of a lead's samples that must be seen in the picture."""
 
 
 def lead_targets(page: DrawnPage, picture_to_view: np.ndarray, size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
     """Boxes (N, 4), corner form in the view's pixels, and classes (N,), indices into LEADS, of a page's leads.
 
     picture_to_view: homography; size: (height, width) of the view. A rhythm strip is a wide box of its lead. A box is
-    cut at the view's edge; a lead that is mostly outside or has no printed sample is left out, so N may be 0.
+    cut at the view's edge; a lead that is mostly outside or covered or has no printed sample is left out, so N may
+    be 0.
     """
     boxes, classes = [], []
     for lead in page.leads:
-        box = lead_box(lead, picture_to_view)
+        seen = lead.seen.mean() >= LEAST_SEEN
+        box = lead_box(lead, picture_to_view) if seen else None
         cut = None if box is None else _cut(box, size)
         if cut is not None:
             boxes.append(cut)
@@ -35,7 +40,7 @@ def lead_box(lead: DrawnLead, picture_to_view: np.ndarray) -> np.ndarray | None:
         return None
     points = apply_homography(picture_to_view, printed)
     low, high = points.min(axis=0), points.max(axis=0)
-    pixels_per_mm = (high[0] - low[0]) / (MILLIMETERS_PER_SECOND * len(printed) / lead.fs)
+    pixels_per_mm = (high[0] - low[0]) / (lead.speed * len(printed) / lead.fs)
     missing = max(0.0, MINIMUM_HEIGHT * pixels_per_mm - (high[1] - low[1]))
     return np.array([low[0], low[1] - missing / 2, high[0], high[1] + missing / 2])
 

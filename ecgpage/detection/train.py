@@ -9,14 +9,13 @@ from pathlib import Path
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.utils.data import DataLoader
 
 from ecgpage.detection.dataset import RESOLUTION, DrawnPages, collate
 from ecgpage.detection.detector import DetectorSettings, LeadDetector, build_network
-from ecgpage.synthesis import PROFILES
-from ecgpage.synthesis.records import RecordDrawer
+from ecgpage.synthesis.signals import VARIED
 from ecgpage.training.configuration import DrawingSettings, StageSettings
 from ecgpage.training.engine import train
+from ecgpage.training.loading import page_loader, page_source
 from yolov7 import DetectionLoss, LossSettings
 from yolov7.anchors import anchor_fitness, cluster_anchors
 
@@ -41,12 +40,12 @@ def train_detector(
     """
     settings = settings or DetectorSettings()
     torch.manual_seed(stage.seed)
-    draw = RecordDrawer([PROFILES[name].drawn_at(*RESOLUTION) for name in drawing.profiles or PROFILES])
+    draw = page_source(drawing, VARIED, lambda profile: profile.drawn_at(*RESOLUTION))
     pages = DrawnPages(records, draw, settings.size, drawing.pages_per_record, stage.seed)
     network = build_network(settings)
     if not checkpoint.exists():  # which holds the anchors too
         network.head.set_anchors(page_anchors(pages, report))
-    batches = DataLoader(pages, stage.batch_size, num_workers=stage.workers, collate_fn=collate)
+    batches = page_loader(pages, stage, stage.batch_size, collate)
     trained = train(network, batches, DetectorLoss(), stage, checkpoint, lambda line: report(f"detector: {line}"))
     return LeadDetector(trained, settings)  # type: ignore[arg-type]
 

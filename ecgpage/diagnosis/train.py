@@ -18,9 +18,10 @@ from ecgpage.diagnosis.dataset import RESOLUTION, LabelledRecord, PageDataset
 from ecgpage.diagnosis.labels import ABNORMAL, decide, read_classes
 from ecgpage.diagnosis.metrics import choose_thresholds, class_f_measures, macro_f_measure, refine_thresholds
 from ecgpage.diagnosis.network import PageClassifier
-from ecgpage.synthesis import PROFILES, Profile
-from ecgpage.synthesis.records import RecordDrawer
-from ecgpage.training import DrawingSettings, TrainingSettings, train
+from ecgpage.synthesis import Profile
+from ecgpage.synthesis.signals import AS_RECORDED
+from ecgpage.training import TrainingSettings, train
+from ecgpage.training.loading import page_loader, page_source
 
 LARGEST_POSITIVE_WEIGHT = 6.0
 
@@ -55,9 +56,9 @@ def train_classifier(
         records, validation = split_records(records, settings.drawing.validation_share, settings.classifier.seed)
     report(f"classifier: {len(records)} records, {len(validation)} for validation, classes {', '.join(classes)}")
     stage, cache, checkpoint = settings.classifier, folder / "classifier_pages", folder / "classifier.safetensors"
-    draw, count = RecordDrawer(drawing_profiles(settings.drawing)), settings.drawing.pages_per_record
+    draw, count = page_source(settings.drawing, AS_RECORDED, usual_page), settings.drawing.pages_per_record
     pages = PageDataset(records, classes, draw, count, stage.seed, cache)
-    batches = DataLoader(pages, stage.batch_size, shuffle=True, num_workers=stage.workers)
+    batches = page_loader(pages, stage, stage.batch_size, shuffle=True)
     torch.manual_seed(stage.seed)
     network = train(PageClassifier(len(classes)), batches, MultiLabelLoss(pages.targets), stage, checkpoint, report)
     unseen = PageDataset(validation, classes, draw, count, stage.seed, cache, augment=False)
@@ -66,11 +67,10 @@ def train_classifier(
     return classifier
 
 
-def drawing_profiles(drawing: DrawingSettings) -> tuple[Profile, ...]:
-    """Return the profiles that the settings name (none: all) at the classifier's resolution, mostly in the usual
-    arrangement."""
-    profiles = [PROFILES[name].drawn_at(*RESOLUTION) for name in drawing.profiles or PROFILES]
-    return tuple(replace(one, fixed_print=max(one.fixed_print, USUAL_ARRANGEMENT)) for one in profiles)
+def usual_page(profile: Profile) -> Profile:
+    """The profile at the classifier's resolution, mostly in the usual arrangement."""
+    fixed = max(profile.print.fixed, USUAL_ARRANGEMENT)
+    return replace(profile.drawn_at(*RESOLUTION), print=replace(profile.print, fixed=fixed))
 
 
 def split_records(

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
-from torch.utils.data import DataLoader
 
 from ecgpage.digitization.dataset import CropSampling, DrawnLeadBatches
 from ecgpage.digitization.loss import DigitizerBatch, DigitizerLoss, DigitizerLossSettings
 from ecgpage.digitization.network import DigitizerSettings, LeadDigitizer
 from ecgpage.synthesis.records import DrawRecord
 from ecgpage.training import StageSettings, train
+from ecgpage.training.loading import page_loader
 
 
 def train_digitizer(
@@ -38,11 +38,7 @@ def train_digitizer(
     if initial is not None:
         model.load_state_dict(initial.state_dict())
     dataset = DrawnLeadBatches(records, draw, settings.batch_size, pages_per_record, settings.seed, sampling)
-    return train(model, _loader(dataset, settings.workers), _loss_function(loss), settings, checkpoint, report)
-
-
-def _loader(dataset: DrawnLeadBatches, workers: int) -> Iterable[DigitizerBatch]:
-    return DataLoader(dataset, batch_size=None, num_workers=workers, persistent_workers=workers > 0)
+    return train(model, page_loader(dataset, settings, None), _loss_function(loss), settings, checkpoint, report)
 
 
 def _loss_function(

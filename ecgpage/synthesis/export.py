@@ -4,23 +4,29 @@ Challenge hands out, with the ground truth of every page beside it."""
 from __future__ import annotations
 
 import json
+import multiprocessing
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import cv2
 import numpy as np
 
 from ecgpage.header import IMAGES, LABELS, RecordError
-from ecgpage.io import find_records, header_path, read_header, read_signal, write_bytes, write_record
-from ecgpage.leads import LEADS, PageLayout, canonical_lead
-from ecgpage.synthesis.annotations import DrawnPage
-from ecgpage.synthesis.drawing import choose_layout, draw_page
-from ecgpage.synthesis.profile import PROFILES, Profile
-from ecgpage.synthesis.records import PAGE_SECONDS, SHORTEST_SECONDS, read_standard_leads
+from ecgpage.io import find_records, header_path, read_header, read_signal, write_bytes, write_record, write_text
+from ecgpage.leads import LEADS, canonical_lead
+from ecgpage.synthesis.annotations import DrawnPage, annotate, printed_record, yolo_labels
+from ecgpage.synthesis.arrangement import choose_arrangement
+from ecgpage.synthesis.drawing import draw_page
+from ecgpage.synthesis.profile import Mixture, Profile, choose_profile, find_profiles
+from ecgpage.synthesis.records import PAGE_SECONDS, SHORTEST_SECONDS, standard_leads
+from ecgpage.synthesis.signals import AS_RECORDED, VARIED, vary_signal
 
 PROFILE = "Profile"
-"""Key of the header's comment that tells the profile a record's pages are drawn with."""
+"""Key of the header's comment that tells how a record's pages were drawn."""
 
 LARGEST_PNG = 1_200_000
 """Bytes; a picture that needs more as PNG is written as JPEG."""
@@ -28,34 +34,88 @@ LARGEST_PNG = 1_200_000
 JPEG_QUALITY = 90
 
 
+@dataclass(frozen=True)
+class ExportSettings:
+    """What is drawn of each record: ``number`` pages of the kind named ``profile``; the same ``seed`` draws the same
+    bytes. varied: signals changed at random (``signals.VARIED``) instead of printed as recorded.
+
+    Raises ValueError for an unknown profile and a number below 1.
+    """
+
+    profile: str
+    seed: int = 0
+    number: int = 1
+    varied: bool = False
+
+    def __post_init__(self) -> None:
+        find_profiles([self.profile])
+        if self.number < 1:
+            raise ValueError(f"expected at least one page of each record, came {self.number}")
+
+    @property
+    def kind(self) -> Profile | Mixture:
+        """The kind of pages."""
+        return find_profiles([self.profile])[0]
+
+    def note(self) -> str:
+        """What a header says of how its pages were drawn."""
+        signals = "varied signals" if self.varied else "signals as recorded"
+        return f"{self.profile}, seed {self.seed}, {self.number} page{'s' if self.number > 1 else ''}, {signals}"
+
+
 def export_pages(
     records: Path,
     pages: Path,
-    profile: str,
-    seed: int = 0,
-    number: int = 1,
+    settings: ExportSettings,
+    jobs: int = 1,
     report: Callable[[str], None] = print,
 ) -> list[Path]:
-    """Draw ``number`` pages of every record and return the new headers' paths.
+    """Draw pages of every record and return the headers' paths, in the order of the records.
 
     records: a folder of WFDB records, or one record's header. pages: where ``NAME.hea`` and ``NAME.dat`` (NaN where
-    nothing is printed), ``NAME-0.png`` or ``.jpg`` and ``NAME-0.json`` are written; every file appears whole.
-    A record's pages depend on its name, ``profile`` and ``seed``, not on the other records; all show the same leads.
-    Raises RecordError for no records, records too short to draw and a folder drawn into itself, ValueError for an
-    unknown profile and a number below 1.
+    nothing is printed), ``NAME-0.png`` or ``.jpg``, ``NAME-0.json`` (see ``annotations.annotate``) and ``NAME-0.txt``
+    (YOLO labels) are written. jobs: worker processes; they change nothing but the time.
+
+    A record's pages depend on its name and the settings, not on the other records; all show the same leads of the
+    same signal in the same arrangement, on different paper. A lead that is missing or NaN is not drawn. Every file
+    appears whole, the header last: a run that was stopped goes on with the records that have none yet, or one of other
+    settings. Records that cannot be drawn are passed over; once the others are done, RecordError names them.
+    Raises RecordError for no records and for a folder drawn into itself.
     """
-    if profile not in PROFILES:
-        raise ValueError(f"no profile {profile!r}: expected one of {', '.join(PROFILES)}")
-    if number < 1:
-        raise ValueError(f"expected at least one page of each record, came {number}")
     folder, names = _records(Path(records))
-    if Path(pages).resolve() == folder.resolve():
+    pages = Path(pages)
+    if pages.resolve() == folder.resolve():
         raise RecordError(f"pages would be written over their records in {folder}: choose another folder")
-    headers = []
-    for name in names:
-        headers.append(_export_record(folder / name, Path(pages) / Path(name).parent, PROFILES[profile], seed, number))
-        report(f"{headers[-1].with_suffix('')}: {number} {profile} page{'s' if number > 1 else ''}")
-    return headers
+    for stale in pages.rglob(".*.partial") if pages.is_dir() else ():
+        stale.unlink(missing_ok=True)
+    draw = partial(_export_record, folder, pages, settings)
+    headers, failures = {}, {}
+    for name, header, said in _in_parallel(draw, names, jobs):
+        (failures if header is None else headers)[name] = said if header is None else header
+        report(said)
+    if failures:
+        reasons = "; ".join(failures[name] for name in names if name in failures)
+        raise RecordError(f"{len(failures)} of {len(names)} records could not be drawn: {reasons}")
+    return [headers[name] for name in names]
+
+
+Outcome = tuple[str, Path | None, str]
+"""A record's name, its new header (None where it could not be drawn), and what there is to say."""
+
+
+def _in_parallel(draw: Callable[[str], Outcome], names: Iterable[str], jobs: int) -> Iterator[Outcome]:
+    if jobs < 1:
+        raise ValueError(f"expected at least one worker process, came {jobs}")
+    if jobs == 1:
+        yield from map(draw, names)
+        return
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(jobs, context, initializer=cv2.setNumThreads, initargs=(1,)) as pool:
+        try:
+            yield from (done.result() for done in as_completed([pool.submit(draw, name) for name in names]))
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
 
 
 def _records(path: Path) -> tuple[Path, list[str]]:
@@ -68,7 +128,21 @@ def _records(path: Path) -> tuple[Path, list[str]]:
     return path, names
 
 
-def _export_record(record: Path, folder: Path, profile: Profile, seed: int, number: int) -> Path:
+def _export_record(folder: Path, pages: Path, settings: ExportSettings, name: str) -> Outcome:
+    """Draw one record's pages, unless they are there."""
+    record, target = folder / name, pages / Path(name).parent
+    done = target / header_path(Path(name).name)
+    try:
+        if done.is_file() and read_header(done).items(PROFILE) == tuple(settings.note().split(", ")):
+            return name, done, f"{done.with_suffix('')}: there already"
+        done.unlink(missing_ok=True)  # its pages are about to change
+        header = _draw_record(record, target, settings)
+    except (ValueError, OSError) as error:
+        return name, None, str(error)
+    return name, header, f"{header.with_suffix('')}: {settings.note()}"
+
+
+def _draw_record(record: Path, folder: Path, settings: ExportSettings) -> Path:
     header = read_header(record)
     signal, fs, names = read_signal(record)
     seconds = min(PAGE_SECONDS, len(signal) / fs)
@@ -78,38 +152,32 @@ def _export_record(record: Path, folder: Path, profile: Profile, seed: int, numb
         raise RecordError(
             f"{header.name}: expected at least one of the leads {', '.join(LEADS)}, came {', '.join(names)}"
         )
-    rng = np.random.default_rng([seed, zlib.crc32(f"{profile.name} {header.name}".encode())])
-    layout = choose_layout(profile, rng, seconds)
+    rng = np.random.default_rng([settings.seed, zlib.crc32(f"{settings.profile} {header.name}".encode())])
+    profile = choose_profile(settings.kind, rng)
+    arrangement = choose_arrangement(profile.arrangement, rng, seconds)
+    printed = vary_signal(standard_leads(signal, names), fs, VARIED if settings.varied else AS_RECORDED, rng)
     images = []
-    for k in range(number):
-        page = draw_page(read_standard_leads(record)[0], fs, layout, profile, rng)
-        images.append(_write_picture(folder, f"{header.name}-{k}", page))
-        annotations = {"profile": profile.name, "seed": seed, "layout": layout.name} | annotate(page, images[-1])
-        write_bytes(folder / f"{header.name}-{k}.json", (json.dumps(annotations) + "\n").encode())
+    for k in range(settings.number):
+        page = draw_page(printed, fs, arrangement, profile, rng)
+        stem = f"{header.name}-{k}"
+        images.append(_write_picture(folder, stem, page))
+        truth = {"record": header.name, "seed": settings.seed} | annotate(page, images[-1])
+        write_text(folder / f"{stem}.json", json.dumps(truth) + "\n")
+        write_text(folder / f"{stem}.txt", yolo_labels(page))
     comments = [
         *header.comments_without(IMAGES, LABELS, PROFILE),
         f"{LABELS}: {', '.join(header.labels)}",
-        f"{PROFILE}: {profile.name}",
+        f"{PROFILE}: {settings.note()}",
         f"{IMAGES}: {', '.join(images)}",
     ]
-    return write_record(folder, header.name, printed_part(signal, names, fs, layout), fs, names, comments=comments)
-
-
-def printed_part(signal: np.ndarray, names: tuple[str, ...], fs: float, layout: PageLayout) -> np.ndarray:
-    """Return ``signal`` (samples, leads) with NaN wherever ``layout`` does not print it."""
-    printed = np.zeros(signal.shape, bool)
-    for lead in layout.leads:
-        first, last = round(lead.start * fs), round((lead.start + lead.duration) * fs)
-        for column, name in enumerate(names):
-            if canonical_lead(name) == lead.name:
-                printed[first:last, column] = True
-    return np.where(printed, signal, np.nan)
+    reference = printed_record(page, tuple(canonical_lead(name) or "" for name in names), fs, len(signal))
+    return write_record(folder, header.name, reference, fs, names, comments=comments)
 
 
 def _write_picture(folder: Path, stem: str, page: DrawnPage) -> str:
     """Write a page's picture and return its name; a file of the other format from an earlier run is removed."""
     pixels = cv2.cvtColor(page.image, cv2.COLOR_RGB2BGR)
-    done, data = cv2.imencode(".png", pixels, [cv2.IMWRITE_PNG_COMPRESSION, 6])
+    done, data = cv2.imencode(".png", pixels, [cv2.IMWRITE_PNG_COMPRESSION, 1])
     suffix, other = ".png", ".jpg"
     if done and data.size > LARGEST_PNG:
         suffix, other = other, suffix
@@ -121,29 +189,3 @@ def _write_picture(folder: Path, stem: str, page: DrawnPage) -> str:
     write_bytes(folder / f"{stem}{suffix}", data.tobytes())
     (folder / f"{stem}{other}").unlink(missing_ok=True)
     return f"{stem}{suffix}"
-
-
-def annotate(page: DrawnPage, image: str) -> dict[str, object]:
-    """Return a page's ground truth as JSON values: frames, outline, and each lead's place, box and points, pixels."""
-    leads = [
-        {
-            "name": drawn.lead.name,
-            "row": drawn.lead.row,
-            "column": drawn.lead.column,
-            "strip": drawn.lead.strip,
-            "start": drawn.lead.start,
-            "duration": drawn.lead.duration,
-            "box": [round(value, 2) for value in drawn.box],
-            "points": np.round(drawn.points.astype(float), 2).tolist(),
-        }
-        for drawn in page.leads
-    ]
-    return {
-        "image": image,
-        "size": list(page.image.shape[1::-1]),
-        "paper_size_mm": list(page.paper_size),
-        "pixels_per_mm": page.pixels_per_mm,
-        "paper_to_picture": page.paper_to_picture.tolist(),
-        "outline": np.round(page.outline, 2).tolist(),
-        "leads": leads,
-    }

@@ -6,26 +6,77 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ecgpage.leads import MILLIMETERS_PER_MILLIVOLT, MILLIMETERS_PER_SECOND, PageLayout
-from ecgpage.synthesis.profile import Profile
+from ecgpage.leads import PrintedLead
+from ecgpage.synthesis import words as text
+from ecgpage.synthesis.arrangement import Arrangement
+from ecgpage.synthesis.settings import Range, Weights, check, check_names, pick
 
-PULSE_MM = (5.0, 10.0)
-"""Calibration pulse of 0.2 s and 1 mV: (width, height)."""
+FONTS = {
+    "sans": "DejaVuSans.ttf",
+    "sans-bold": "DejaVuSans-Bold.ttf",
+    "mono": "DejaVuSansMono.ttf",
+    "serif": "STIXGeneral.ttf",
+    "serif-bold": "STIXGeneralBol.ttf",
+    "wide-serif": "DejaVuSerif.ttf",
+    "plotter": "hershey",
+}
+"""Fonts that ship with matplotlib, and OpenCV's plotter strokes: every machine draws the same page."""
+
+LETTER = (279.4, 215.9)
+A4 = (297.0, 210.0)
+
+_PULSE_SECONDS = 0.2
+
+
+@dataclass(frozen=True)
+class PrintSettings:
+    """How a page is laid out; lengths in mm.
+
+    fixed: chance of the plain arrangement that the field's common page generator draws (for 3x4 at 25 mm/s), instead
+    of a free one. pulse: calibration pulse "left", "right" of each row, or "none"; narrow_pulse: chance of a pulse of
+    0.1 s. separator: between the leads of a row, "bars", "ticks" (thin and short), "lines" (all rows, dashed or not)
+    or "none". header, footer: chances. upper: chance of "AVR" for "aVR"; no_names: chance of a page without names.
+    row_pitch: between rows of a page of up to five; more rows stand closer. gap: chance of blanks between columns.
+    framed: chance of a grid that ends around the traces instead of covering the paper.
+    """
+
+    fixed: float = 0.0
+    pulse: Weights = (("left", 0.6), ("none", 0.4))
+    narrow_pulse: float = 0.0
+    separator: Weights = (("bars", 0.3), ("ticks", 0.3), ("none", 0.4))
+    font: Weights = (("sans", 1.0),)
+    header: float = 0.6
+    footer: float = 0.5
+    upper: float = 0.1
+    no_names: float = 0.0
+    row_pitch: Range = (20.0, 38.0)
+    gap: float = 0.0
+    framed: float = 0.0
+
+    def __post_init__(self) -> None:
+        check(self)
+        known = {"pulse": ("left", "right", "none"), "separator": ("bars", "ticks", "lines", "none"), "font": FONTS}
+        check_names(self, known)
 
 
 @dataclass(frozen=True)
 class Word:
-    """A printed text: its left end and baseline on paper, mm, and the height of its capitals, mm."""
+    """A printed text: its left end and baseline on paper, mm, the height of its capitals, mm, and its font's file.
+
+    lead: index of the layout's lead that the text names, -1 for any other text.
+    """
 
     text: str
     x: float
     y: float
     size: float
+    font: str = FONTS["sans"]
+    lead: int = -1
 
 
 @dataclass(frozen=True)
-class Separator:
-    """A mark between two leads of one row: a bar centred at (x, y), mm."""
+class Bar:
+    """A filled rectangle centred at (x, y), mm."""
 
     x: float
     y: float
@@ -37,103 +88,236 @@ class Separator:
 class PageDesign:
     """A page before it is drawn; all lengths in millimetres on paper, origin at its top left corner.
 
-    origin: x of the first printed sample; rows: y of each row's zero line; pulses: left end of each row's
-    calibration pulse or None; grid_origin: where the grid's first heavy lines cross; gap: blank between columns.
+    origin: x of the first printed sample; rows: y of each row's zero line; gap: blank between columns; pulses: each
+    row's calibration pulse as a polyline (5 or 6, 2); bars: separators and rules; grid_origin: where the grid's 5 mm
+    lines cross; grid_area: (x0, y0, x1, y1) that the grid covers, None for all of the paper.
     """
 
     size: tuple[float, float]
     origin: float
     rows: tuple[float, ...]
-    pulse: float | None
-    separators: tuple[Separator, ...]
-    words: tuple[Word, ...]
-    grid_origin: tuple[float, float]
+    gap: float = 0.0
+    pulses: tuple[np.ndarray, ...] = ()
+    bars: tuple[Bar, ...] = ()
+    words: tuple[Word, ...] = ()
+    grid_origin: tuple[float, float] = (0.0, 0.0)
+    grid_area: tuple[float, float, float, float] | None = None
 
 
-def trace_on_paper(design: PageDesign, row: int, start: float, values: np.ndarray, fs: float) -> np.ndarray:
-    """Place samples on paper: (n,) mV from ``start`` seconds on -> (n, 2) millimetres (x, y)."""
-    x = design.origin + MILLIMETERS_PER_SECOND * (start + np.arange(len(values)) / fs)
-    y = design.rows[row] - MILLIMETERS_PER_MILLIVOLT * values
-    return np.stack([x, y], axis=1)  # (n, 2)
+def trace_on_paper(
+    design: PageDesign, arrangement: Arrangement, lead: PrintedLead, values: np.ndarray, fs: float
+) -> np.ndarray:
+    """Place a lead's samples on paper: (n,) mV -> (n, 2) millimetres (x, y)."""
+    x = lead_left(design, arrangement, lead) + arrangement.speed * np.arange(len(values)) / fs
+    up = arrangement.gain(lead.name) * (-1 if lead.inverted else 1)
+    return np.stack([x, design.rows[lead.row] - up * values], axis=1)  # (n, 2)
 
 
-def design_page(layout: PageLayout, profile: Profile, rng: np.random.Generator) -> PageDesign:
-    """Arrange a page of ``layout`` as ``profile`` asks, at random."""
-    fixed = rng.random() < profile.fixed_print
-    design = _fixed_design(layout, profile, rng) if fixed else _free_design(layout, profile, rng)
-    words = design.words + _lead_names(layout, design, fixed, rng)
-    if rng.random() < profile.header:
-        words += _header(design, rng)
-    return replace(design, words=words)
+def lead_left(design: PageDesign, arrangement: Arrangement, lead: PrintedLead) -> float:
+    """Millimetres from the paper's left edge to a lead's first sample."""
+    return design.origin + arrangement.speed * lead.offset + design.gap * lead.column
 
 
-def _fixed_design(layout: PageLayout, profile: Profile, rng: np.random.Generator) -> PageDesign:
+def design_page(arrangement: Arrangement, settings: PrintSettings, rng: np.random.Generator) -> PageDesign:
+    """Arrange a page as ``settings`` ask, at random."""
+    plain = arrangement.layout.name.startswith("3x4") and arrangement.layout.rows <= 6 and arrangement.speed == 25
+    fixed = plain and arrangement.layout.width <= 10 and rng.random() < settings.fixed
+    design = _fixed_design if fixed else _free_design
+    return design(arrangement, settings, rng)
+
+
+def _fixed_design(arrangement: Arrangement, settings: PrintSettings, rng: np.random.Generator) -> PageDesign:
     """As the field's common page generator draws: letter paper, rows in its lower part, bars between leads."""
-    pulse = 10.0 if rng.random() < profile.pulse else None
-    origin = 15.0 if pulse is not None or rng.random() < 0.5 else 10.0
-    rows = [90.0 + 36.0 * k for k in range(layout.rows)]
-    if layout.rows > 3:
-        rows[3:] = [rows[2] + 33.0 * (k + 1) for k in range(layout.rows - 3)]
+    pulse = pick(settings.pulse, rng) != "none"
+    origin = 15.0 if pulse or rng.random() < 0.5 else 10.0
+    count = arrangement.layout.rows
+    rows = [90.0 + 36.0 * k for k in range(3)] + [162.0 + 33.0 * (k + 1) for k in range(count - 3)]
+    pitch = 36.0 if count <= 4 else 105.0 / (count - 1)
+    if count > 4:
+        rows = [90.0 + pitch * k for k in range(count)]
     shift = rng.uniform(-3, 3)
-    design = PageDesign((279.4, 215.9), origin, tuple(y + shift for y in rows), pulse, (), (), (0.0, 0.0))
-    bars = _separators(layout, design, rng.uniform(0.5, 0.9), rng.uniform(6.0, 8.0))
+    design = PageDesign(LETTER, origin, tuple(y + shift for y in rows))
+    bars = _separators(arrangement, design, rng.uniform(0.5, 0.9), rng.uniform(6.0, 8.0))
+    pulses = _pulses(arrangement, design, 10.0, _PULSE_SECONDS) if pulse else ()
+    size, dx, dy = rng.uniform(2.4, 3.2), rng.uniform(0.0, 0.8), rng.uniform(6.0, 8.5)
+    names = _lead_names(arrangement, design, size, (dx, dy), 0.0, FONTS["sans"], False)
     y = min(211.0, design.rows[-1] + rng.uniform(10, 16))
-    scale = (Word("25mm/s", 50.0, y, 2.9), Word("10mm/mV", 100.0, y, 2.9))
-    return replace(design, separators=bars, words=scale)
+    scale = (Word("25mm/s", 50.0, y, 2.9), Word(f"{arrangement.gains[0]:g}mm/mV", 100.0, y, 2.9))
+    header = _fixed_header(design, rng) if rng.random() < settings.header else ()
+    return replace(design, bars=bars, pulses=pulses, words=names + scale + header)
 
 
-def _free_design(layout: PageLayout, profile: Profile, rng: np.random.Generator) -> PageDesign:
-    """Any arrangement of rows on any paper that holds them."""
-    pitch = rng.uniform(20.0, 38.0)
-    top = rng.choice([rng.uniform(12.0, 25.0), rng.uniform(30.0, 80.0)])
-    bottom = rng.uniform(10.0, 25.0)
-    seconds = layout.duration
-    pulse = rng.uniform(2.0, 12.0) if rng.random() < profile.pulse else None
-    origin = pulse + PULSE_MM[0] + rng.uniform(0.0, 3.0) if pulse is not None else rng.uniform(2.0, 20.0)
-    width = origin + MILLIMETERS_PER_SECOND * seconds + rng.uniform(2.0, 22.0)
-    rows = top + pitch * np.arange(layout.rows) + rng.uniform(-1.0, 1.0, layout.rows)
-    height = float(rows[-1] + bottom)
-    grid_origin = (rng.uniform(0, 5), rng.uniform(0, 5))
-    design = PageDesign((width, height), origin, tuple(float(y) for y in rows), pulse, (), (), grid_origin)
-    kind = rng.random()
-    if kind < 0.4:
-        return design
-    thick = kind < 0.7
-    bars = _separators(layout, design, rng.uniform(0.5, 1.0) if thick else 0.25, rng.uniform(3.0, 10.0))
-    return replace(design, separators=bars)
-
-
-def _separators(layout: PageLayout, design: PageDesign, width: float, height: float) -> tuple[Separator, ...]:
+def _fixed_header(design: PageDesign, rng: np.random.Generator) -> tuple[Word, ...]:
+    size = rng.uniform(1.8, 3.0)
+    age, sex = f"Age: {rng.integers(18, 95)} yrs", f"Sex: {rng.choice(['Male', 'Female'])}"
+    columns = ([f"ID: {rng.integers(10000, 99999)}", age, sex], ["Name:", "Height:"], [f"Date: {text.moment(rng)}"])
+    left = rng.uniform(1.0, 6.0)
     return tuple(
-        Separator(design.origin + MILLIMETERS_PER_SECOND * lead.start, design.rows[lead.row], width, height)
-        for lead in layout.leads
+        Word(line, left + 75.0 * k, 1.8 * size * (row + 1), size)
+        for k, lines in enumerate(columns)
+        for row, line in enumerate(lines)
+    )
+
+
+def _free_design(arrangement: Arrangement, settings: PrintSettings, rng: np.random.Generator) -> PageDesign:
+    """Any arrangement of rows on any paper that holds them."""
+    layout = arrangement.layout
+    pitch = rng.uniform(*settings.row_pitch) * min(1.0, 5.5 / layout.rows)
+    header = rng.random() < settings.header
+    top = rng.uniform(0.45, 0.9) * pitch + (rng.uniform(15.0, 55.0) if header else rng.uniform(0.0, 10.0))
+    pulse = pick(settings.pulse, rng)
+    seconds = _PULSE_SECONDS / (2 if rng.random() < settings.narrow_pulse else 1)
+    pulse_mm = arrangement.speed * seconds + rng.uniform(1.5, 3.0)
+    before = pulse_mm + rng.uniform(0.5, 6.0) if pulse == "left" else rng.uniform(1.0, 14.0)
+    after = pulse_mm + rng.uniform(0.5, 6.0) if pulse == "right" else rng.uniform(1.0, 14.0)
+    columns = 1 + max(lead.column for lead in layout.leads)
+    gap = rng.uniform(1.0, 6.0) if rng.random() < settings.gap else 0.0
+    width = before + arrangement.speed * layout.width + gap * (columns - 1) + after
+    rows = top + pitch * np.arange(layout.rows) + rng.uniform(-1.0, 1.0, layout.rows)
+    height = float(rows[-1] + rng.uniform(0.35, 0.8) * pitch + rng.uniform(2.0, 12.0))
+    size = (width, height)
+    shift = np.zeros(2)
+    for paper in (A4, LETTER):
+        if rng.random() < 0.4 and width <= paper[0] and height <= paper[1]:
+            shift = rng.uniform(0, 1, 2) * (paper[0] - width, paper[1] - height)
+            size = paper
+            break
+    grid_origin = (float(rng.uniform(0, 5)), float(rng.uniform(0, 5)))
+    design = PageDesign(
+        size, float(before + shift[0]), tuple(float(y + shift[1]) for y in rows), gap, grid_origin=grid_origin
+    )
+    if pulse != "none":
+        place = -pulse_mm if pulse == "left" else width - after - before + rng.uniform(0.5, 1.5)
+        design = replace(design, pulses=_pulses(arrangement, design, design.origin + place, seconds))
+    return _furnish(arrangement, settings, design, pitch, header, rng)
+
+
+def _furnish(
+    arrangement: Arrangement,
+    settings: PrintSettings,
+    design: PageDesign,
+    pitch: float,
+    header: bool,
+    rng: np.random.Generator,
+) -> PageDesign:
+    """Add separators, words and the grid's frame."""
+    bars = _free_separators(arrangement, settings, design, pitch, rng)
+    font = FONTS[pick(settings.font, rng)]
+    words: tuple[Word, ...] = ()
+    if rng.random() >= settings.no_names:
+        size = rng.uniform(1.8, 4.0) * min(1.0, pitch / 18)
+        below = rng.random() < 0.5
+        dy = rng.uniform(0.12, 0.35) * pitch * (1 if below else -1)
+        first = float(rng.choice([0.0, 0.0, -3.0, -6.0]))
+        upper = rng.random() < settings.upper
+        words += _lead_names(arrangement, design, size, (rng.uniform(-1.0, 5.0), dy), first, font, upper)
+    top = design.rows[0] - 0.45 * pitch
+    area = None
+    if rng.random() < settings.framed:
+        area = (design.origin - 12.0, top, design.size[0] - rng.uniform(1, 6), design.rows[-1] + 0.5 * pitch)
+    if header:
+        words += _header(design, top, font, rng)
+    if rng.random() < settings.footer:
+        words += _footer(arrangement, design, pitch, font, rng)
+    return replace(design, bars=bars, words=words, grid_area=area)
+
+
+def _pulses(arrangement: Arrangement, design: PageDesign, left: float, seconds: float) -> tuple[np.ndarray, ...]:
+    """A pulse of 1 mV in every row, with short feet."""
+    width, foot = arrangement.speed * seconds, 0.8
+    pulses = []
+    for row, y in enumerate(design.rows):
+        first = next(lead for lead in arrangement.layout.leads if lead.row == row)
+        up = y - arrangement.gain(first.name)
+        shape = [(left - foot, y), (left, y), (left, up), (left + width, up), (left + width, y)]
+        pulses.append(np.array([*shape, (left + width + foot, y)], np.float64))
+    return tuple(pulses)
+
+
+def _separators(arrangement: Arrangement, design: PageDesign, width: float, height: float) -> tuple[Bar, ...]:
+    return tuple(
+        Bar(lead_left(design, arrangement, lead) - design.gap / 2, design.rows[lead.row], width, height)
+        for lead in arrangement.layout.leads
         if lead.column > 0
     )
 
 
-def _lead_names(layout: PageLayout, design: PageDesign, fixed: bool, rng: np.random.Generator) -> tuple[Word, ...]:
-    """Names at one place relative to every lead's start, in one size."""
-    size = rng.uniform(2.4, 3.2) if fixed else rng.uniform(1.8, 4.0)
-    dx = rng.uniform(0.0, 0.8) if fixed else rng.uniform(-1.0, 5.0)
-    dy = rng.uniform(6.0, 8.5) if fixed else rng.choice([rng.uniform(5.0, 9.0), rng.uniform(-9.0, -3.0)])
-    upper = not fixed and rng.random() < 0.15
-    first = -3.0 if not fixed and rng.random() < 0.2 else 0.0
+def _free_separators(
+    arrangement: Arrangement, settings: PrintSettings, design: PageDesign, pitch: float, rng: np.random.Generator
+) -> tuple[Bar, ...]:
+    kind = pick(settings.separator, rng)
+    if kind == "none":
+        return ()
+    if kind == "bars":
+        return _separators(arrangement, design, rng.uniform(0.5, 1.0), rng.uniform(3.0, 10.0))
+    if kind == "ticks":
+        ticks = _separators(arrangement, design, 0.25, rng.uniform(2.0, 6.0))
+        away = float(rng.choice([0.0, 0.25, -0.25])) * pitch
+        both = rng.random() < 0.4
+        moved = tuple(replace(tick, y=tick.y + away) for tick in ticks)
+        return moved + (tuple(replace(tick, y=tick.y - away) for tick in ticks) if both and away else ())
+    lines = _separators(arrangement, design, rng.uniform(0.2, 0.4), 1.02 * pitch)
+    if rng.random() < 0.5:
+        return lines
+    dashes = int(rng.integers(5, 12))
+    length = pitch / dashes
+    return tuple(
+        Bar(line.x, line.y + (k - dashes / 2 + 0.5) * length, line.width, 0.55 * length)
+        for line in lines
+        for k in range(dashes)
+    )
+
+
+def _lead_names(
+    arrangement: Arrangement,
+    design: PageDesign,
+    size: float,
+    place: tuple[float, float],
+    first: float,
+    font: str,
+    upper: bool,
+) -> tuple[Word, ...]:
+    """Names at one place relative to every lead's start, in one size; ``first``: further right in the first column."""
     words = []
-    for lead in layout.leads:
-        x = design.origin + MILLIMETERS_PER_SECOND * lead.start + dx + (first if lead.column == 0 else 0.0)
-        words.append(Word(lead.name.upper() if upper else lead.name, max(0.5, x), design.rows[lead.row] + dy, size))
+    for index, lead in enumerate(arrangement.layout.leads):
+        x = lead_left(design, arrangement, lead) + place[0] + (first if lead.column == 0 else 0.0)
+        name = ("-" if lead.inverted else "") + (lead.name.upper() if upper else lead.name)
+        words.append(Word(name, max(0.5, x), design.rows[lead.row] + place[1], size, font, index))
     return tuple(words)
 
 
-def _header(design: PageDesign, rng: np.random.Generator) -> tuple[Word, ...]:
-    """Invented patient data and measurements above the first row, where there is room."""
-    size = rng.uniform(1.8, 3.0)
-    number = int(rng.integers(10000, 99999))
-    lines = [
-        f"ID: {number}        Name:        Date: {rng.integers(1984, 2024)}-{rng.integers(1, 13):02d}-"
-        f"{rng.integers(1, 29):02d}, {rng.integers(0, 24):02d}:{rng.integers(0, 60):02d}",
-        f"Age: {rng.integers(18, 95)} yrs      HR {rng.integers(45, 140)} bpm   QRS {rng.integers(70, 160)} ms",
-        f"Sex: {rng.choice(['Male', 'Female'])}     PR {rng.integers(110, 240)} ms   QT {rng.integers(320, 480)} ms",
-    ]
-    room = max(0, int((design.rows[0] - 16.0) / (1.8 * size)))
-    return tuple(Word(text, rng.uniform(1.0, 6.0), 1.8 * size * (k + 1), size) for k, text in enumerate(lines[:room]))
+def _header(design: PageDesign, bottom: float, font: str, rng: np.random.Generator) -> tuple[Word, ...]:
+    """Invented patient data, measurements and findings above the first row, where there is room."""
+    size = rng.uniform(1.5, 2.8)
+    blocks = [[*text.patient_lines(rng), text.moment(rng)]]
+    if rng.random() < 0.7:
+        blocks.append(text.measurement_lines(rng))
+    if rng.random() < 0.7:
+        blocks.append(text.statement_lines(rng))
+    words = []
+    top = rng.uniform(2.0, 5.0)
+    if rng.random() < 0.3:
+        words.append(Word(text.logo(rng), design.size[0] * rng.uniform(0.3, 0.7), top + 3.0, size * 1.4, font))
+        top += 4.0
+    step = design.size[0] / len(blocks)
+    for k, lines in enumerate(blocks):
+        x = step * k + rng.uniform(2.0, 8.0)
+        for row, line in enumerate(lines):
+            y = top + 1.8 * size * (row + 1)
+            if y < bottom:
+                words.append(Word(line, x, y, size, font))
+    return tuple(words)
+
+
+def _footer(
+    arrangement: Arrangement, design: PageDesign, pitch: float, font: str, rng: np.random.Generator
+) -> tuple[Word, ...]:
+    size = rng.uniform(1.5, 2.6)
+    y = min(design.size[1] - 1.5, design.rows[-1] + rng.uniform(0.4, 0.6) * pitch)
+    parts = text.scale_words(arrangement.speed, arrangement.gains, rng)
+    parts += text.device_words(rng)[: int(rng.integers(3))]
+    x, words = rng.uniform(3.0, 30.0), []
+    for part in parts:
+        words.append(Word(part, x, y, size, font))
+        x += 0.8 * size * len(part) + rng.uniform(4.0, 25.0)
+    return tuple(words)

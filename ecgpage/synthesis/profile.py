@@ -1,122 +1,153 @@
-"""Profiles: how pages of one kind are drawn. Every range is (low, high), every chance a probability."""
+"""Profiles: how pages of one kind are drawn, each a settings file beside this one."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, replace
+import tomllib
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, fields, replace
+from pathlib import Path
+from typing import Any
 
-Range = tuple[float, float]
+import numpy as np
+
+from ecgpage.synthesis.arrangement import ArrangementSettings
+from ecgpage.synthesis.camera import CameraSettings
+from ecgpage.synthesis.damage import DamageSettings
+from ecgpage.synthesis.exposure import ExposureSettings
+from ecgpage.synthesis.grid import GridSettings
+from ecgpage.synthesis.ink import InkSettings
+from ecgpage.synthesis.layout import PrintSettings
+from ecgpage.synthesis.scene import SceneSettings
+from ecgpage.synthesis.settings import Range
+
+FOLDER = Path(__file__).parent / "profiles"
+
+LOWEST_RESOLUTION = 40.0
+"""Dots per inch; less leaves nothing to read."""
 
 
 @dataclass(frozen=True)
 class Profile:
-    """Settings of one kind of page; see ``PROFILES`` for the kinds that ship.
+    """Settings of one kind of page; each table is explained where its class is.
 
-    Lengths on paper are in millimetres, resolutions in dots per inch, angles in degrees; fractions of the picture's
-    or paper's size are in [0, 1].
+    resolution: dots per inch of the flat page in the picture.
     """
 
     name: str
-    # the printed page
-    fixed_print: float = 0.0
-    """Chance of the plain arrangement that the field's common page generator draws, instead of a free one."""
     resolution: Range = (100.0, 220.0)
-    trace_width: Range = (0.2, 0.5)
-    strips: tuple[float, ...] = (0.15, 0.75, 0.0, 0.1)
-    """Chances of none, one, two and three rhythm strips."""
-    pulse: float = 0.6
-    header: float = 0.6
-    paper_colors: tuple[str, ...] = ("white", "cream", "pink")
-    grid_colors: tuple[str, ...] = ("red", "pink", "orange", "brown", "grey", "green", "blue")
-    random_colors: float = 0.0
-    """Chance of paper and grid in any colour at all."""
-    grayscale: float = 0.1
-    bilevel: float = 0.0
-    # damage
-    creases: float = 0.0
-    crumple: Range = (0.0, 0.0)
-    stains: float = 0.0
-    # camera or scanner
-    margin: Range = (0.0, 0.0)
-    """Surroundings in view on each side, as a fraction of the page; negative cuts the page."""
-    rotation: Range = (0.0, 0.0)
-    perspective: Range = (0.0, 0.0)
-    bend: Range = (0.0, 0.0)
-    """Largest local displacement, as a fraction of the picture's width."""
-    shadow: Range = (0.0, 0.0)
-    white_balance: Range = (0.0, 0.0)
-    blur: Range = (0.0, 0.3)
-    noise: Range = (0.0, 2.0)
-    """Standard deviation, grey levels; below 0.3 there is none."""
-    jpeg: float = 0.3
-    jpeg_quality: Range = (50.0, 95.0)
+    arrangement: ArrangementSettings = field(default_factory=ArrangementSettings)
+    print: PrintSettings = field(default_factory=PrintSettings)
+    grid: GridSettings = field(default_factory=GridSettings)
+    ink: InkSettings = field(default_factory=InkSettings)
+    damage: DamageSettings = field(default_factory=DamageSettings)
+    camera: CameraSettings = field(default_factory=CameraSettings)
+    scene: SceneSettings = field(default_factory=SceneSettings)
+    exposure: ExposureSettings = field(default_factory=ExposureSettings)
 
     def __post_init__(self) -> None:
-        for item in fields(self):
-            value = getattr(self, item.name)
-            is_range = isinstance(value, tuple) and len(value) == 2 and not isinstance(value[0], str)
-            if is_range and value[0] > value[1]:
-                raise ValueError(f"profile {self.name}: {item.name} must be (low, high), came {value}")
-        if self.resolution[0] < 40:
-            raise ValueError(f"profile {self.name}: resolution below 40 dpi leaves nothing to read")
+        low, high = self.resolution
+        if not LOWEST_RESOLUTION <= low <= high:
+            raise ValueError(
+                f"profile {self.name}: resolution must be (low, high) from {LOWEST_RESOLUTION:g} dpi, came {low, high}"
+            )
+
+    def each(self, change: Callable[[Profile], Profile]) -> Profile:
+        """The changed profile: what ``Mixture.each`` does to many."""
+        return change(self)
 
     def drawn_at(self, low: float, high: float) -> Profile:
         """The same kind of page at another resolution, dots per inch; its blur, in pixels, follows."""
         share = (low + high) / sum(self.resolution)
-        blur = (self.blur[0] * share, self.blur[1] * share)
-        return replace(self, resolution=(low, high), blur=blur)
+        return replace(self, resolution=(low, high), exposure=self.exposure.blurred_by(share))
 
 
-CLEAN = Profile("clean", grayscale=0.05, noise=(0.0, 1.0), blur=(0.0, 0.1), jpeg=0.1)
-KIT = Profile(
-    "kit",
-    fixed_print=1.0,
-    resolution=(60.0, 280.0),
-    trace_width=(0.15, 0.32),
-    strips=(0.0, 1.0),
-    pulse=0.6,
-    header=0.5,
-    random_colors=0.6,
-    grayscale=0.08,
-    creases=0.4,
-    crumple=(-0.5, 1.0),
-    margin=(-0.04, 0.12),
-    rotation=(-10.0, 10.0),
-    white_balance=(-0.2, 0.55),
-    noise=(-12.0, 40.0),
-    jpeg=0.5,
-    jpeg_quality=(70.0, 95.0),
-)
-SCAN = Profile(
-    "scan",
-    fixed_print=0.2,
-    margin=(-0.02, 0.05),
-    rotation=(-3.0, 3.0),
-    creases=0.15,
-    stains=0.15,
-    shadow=(0.0, 0.15),
-    white_balance=(0.0, 0.1),
-    blur=(0.0, 0.8),
-    noise=(0.0, 5.0),
-    jpeg=0.6,
-)
-SCAN_BW = replace(SCAN, name="scan-bw", grayscale=1.0, bilevel=0.3)
-PHOTO = Profile(
-    "photo",
-    fixed_print=0.3,
-    resolution=(110.0, 220.0),
-    margin=(-0.02, 0.16),
-    rotation=(-8.0, 8.0),
-    perspective=(0.0, 0.06),
-    bend=(-0.006, 0.006),
-    creases=0.2,
-    crumple=(-0.3, 0.2),
-    stains=0.15,
-    shadow=(0.1, 0.65),
-    white_balance=(0.0, 0.3),
-    blur=(0.3, 1.4),
-    noise=(1.0, 8.0),
-    jpeg=1.0,
-    jpeg_quality=(25.0, 90.0),
-)
-PROFILES: dict[str, Profile] = {p.name: p for p in (CLEAN, KIT, SCAN, SCAN_BW, PHOTO)}
+@dataclass(frozen=True)
+class Mixture:
+    """A kind of page that is drawn in one of several profiles: (profile, weight) each."""
+
+    name: str
+    parts: tuple[tuple[Profile, float], ...]
+
+    def each(self, change: Callable[[Profile], Profile]) -> Mixture:
+        """The mixture of the changed profiles."""
+        return replace(self, parts=tuple((change(part), weight) for part, weight in self.parts))
+
+    def drawn_at(self, low: float, high: float) -> Mixture:
+        """The same mixture at another resolution, dots per inch."""
+        return self.each(lambda part: part.drawn_at(low, high))
+
+
+def choose_profile(kind: Profile | Mixture, rng: np.random.Generator) -> Profile:
+    """The profile itself, or one of a mixture's."""
+    if isinstance(kind, Profile):
+        return kind
+    weights = np.array([weight for _, weight in kind.parts])
+    return kind.parts[int(rng.choice(len(weights), p=weights / weights.sum()))][0]
+
+
+def load_profile(path: Path) -> Profile:
+    """Read a profile from a TOML file; what it leaves out takes its default.
+
+    A list of two numbers is a range, a table of numbers weights. Raises ValueError naming file and setting for what is
+    unknown or cannot be.
+    """
+    try:
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, tomllib.TOMLDecodeError) as error:
+        raise ValueError(f"expected a profile (TOML) in {path}: {error}") from error
+    kinds = {entry.name: entry.default_factory for entry in fields(Profile) if callable(entry.default_factory)}
+    values: dict[str, Any] = {"name": path.stem}
+    for name, value in table.items():
+        if name == "resolution":
+            values[name] = _convert(value)
+        elif name in kinds and isinstance(value, dict):
+            values[name] = _read_table(kinds[name], f"{path.name} [{name}]", value)
+        else:
+            raise ValueError(f"{path}: {name} is unknown, expected resolution and tables {', '.join(kinds)}")
+    return Profile(**values)
+
+
+def _read_table(kind: Any, where: str, table: dict[str, Any]) -> Any:
+    known = [entry.name for entry in fields(kind)]
+    unknown = sorted(set(table) - set(known))
+    if unknown:
+        raise ValueError(f"{where}: {', '.join(unknown)} unknown, expected {', '.join(known)}")
+    try:
+        return kind(**{name: _convert(value) for name, value in table.items()})
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{where}: {error}") from error
+
+
+def _convert(value: Any) -> Any:
+    if isinstance(value, dict):
+        return tuple((str(name), float(weight)) for name, weight in value.items())
+    if isinstance(value, list):
+        return tuple(float(item) for item in value)
+    return float(value)
+
+
+def _load_shipped() -> dict[str, Profile | Mixture]:
+    """Every profile that ships, by name, and their mixtures (TOML files of weights)."""
+    paths = sorted(FOLDER.glob("*.toml"))
+    mixtures = {path: tomllib.loads(path.read_text(encoding="utf-8")).get("mixture") for path in paths}
+    kinds: dict[str, Profile | Mixture] = {
+        path.stem: load_profile(path) for path, mixture in mixtures.items() if mixture is None
+    }
+    for path, weights in mixtures.items():
+        if weights is not None:
+            parts = tuple((kinds[name], float(weight)) for name, weight in weights.items())
+            kinds[path.stem] = Mixture(path.stem, parts)
+    return kinds
+
+
+PROFILES: dict[str, Profile | Mixture] = _load_shipped()
 """The kinds of pages that can be drawn, by name."""
+
+
+def find_profiles(names: Iterable[str] = ()) -> tuple[Profile | Mixture, ...]:
+    """The named kinds of pages; of no names, all there are, mixed. Raises ValueError for an unknown name."""
+    names = tuple(names) or ("all",)
+    unknown = sorted(set(names) - set(PROFILES))
+    if unknown:
+        raise ValueError(f"no profile {', '.join(unknown)}: expected one of {', '.join(sorted(PROFILES))}")
+    return tuple(PROFILES[name] for name in names)

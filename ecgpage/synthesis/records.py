@@ -1,17 +1,21 @@
-"""Draws pages of records on disk, for training and for export."""
+"""Draws pages of records on disk, for training and for export, and reads pages drawn before."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 
-from ecgpage.io import read_signal
+from ecgpage.header import RecordError
+from ecgpage.io import read_header, read_image, read_signal
 from ecgpage.leads import LEADS, canonical_lead
-from ecgpage.synthesis.annotations import DrawnPage
-from ecgpage.synthesis.drawing import choose_layout, draw_page
-from ecgpage.synthesis.profile import PROFILES, Profile
+from ecgpage.synthesis.annotations import DrawnPage, restore_page
+from ecgpage.synthesis.arrangement import choose_arrangement
+from ecgpage.synthesis.drawing import draw_page
+from ecgpage.synthesis.profile import PROFILES, Mixture, Profile, choose_profile
+from ecgpage.synthesis.signals import AS_RECORDED, SignalSettings, vary_signal
 
 DrawRecord = Callable[[Path, np.random.Generator], DrawnPage]
 """From a record's path without extension to a page of it; all chance comes from the generator. Raises ValueError for
@@ -25,15 +29,21 @@ SHORTEST_SECONDS = 2.0
 
 
 class RecordDrawer:
-    """Draws a page of the record at a path, in a profile chosen at random from those given (default: all).
+    """Draws a page of the record at a path, in a kind chosen at random from those given (default: all mixed).
 
-    A lead that the record lacks is left out of the page. A record shorter than ``PAGE_SECONDS`` fills a shorter page.
+    signals: how the signal is changed first. A lead that the record lacks is left out of the page. A record shorter
+    than ``PAGE_SECONDS`` fills a shorter page.
     """
 
-    def __init__(self, profiles: Sequence[Profile] = tuple(PROFILES.values())) -> None:
+    def __init__(
+        self,
+        profiles: Sequence[Profile | Mixture] = (PROFILES["all"],),
+        signals: SignalSettings = AS_RECORDED,
+    ) -> None:
         if not profiles:
             raise ValueError(f"expected at least one profile, of {sorted(PROFILES)}")
         self.profiles = tuple(profiles)
+        self.signals = signals
 
     def __call__(self, path: Path, rng: np.random.Generator) -> DrawnPage:
         """Draw one page; all chance comes from ``rng``. Raises ValueError for a record too short to draw."""
@@ -43,9 +53,30 @@ class RecordDrawer:
             raise ValueError(f"{path}: a page needs at least {SHORTEST_SECONDS:g} s, the record has {seconds:g} s")
         count = min(len(signal), round(PAGE_SECONDS * fs))
         first = int(rng.integers(len(signal) - count + 1))
-        profile = self.profiles[int(rng.integers(len(self.profiles)))]
-        layout = choose_layout(profile, rng, count / fs)
-        return draw_page(signal[first : first + count], fs, layout, profile, rng)
+        profile = choose_profile(self.profiles[int(rng.integers(len(self.profiles)))], rng)
+        arrangement = choose_arrangement(profile.arrangement, rng, count / fs)
+        signal = vary_signal(signal[first : first + count], fs, self.signals, rng)
+        return draw_page(signal, fs, arrangement, profile, rng)
+
+
+class PageReader:
+    """Reads one of a record's pages that ``export.export_pages`` wrote beside it, instead of drawing one.
+
+    Takes the place of a ``RecordDrawer``: each call shows one of the pages that the record's header lists, at random.
+    """
+
+    def __call__(self, path: Path, rng: np.random.Generator) -> DrawnPage:
+        """Read one page; all chance comes from ``rng``. Raises ValueError where the record has none with its truth."""
+        header = read_header(path)
+        if not header.images:
+            raise RecordError(f"{path}: expected pages drawn before, its header lists none")
+        image = header.images[int(rng.integers(len(header.images)))]
+        try:
+            truth = json.loads(image.with_suffix(".json").read_text(encoding="utf-8"))
+        except (OSError, json.JSONDecodeError) as error:
+            raise RecordError(f"{image}: expected its ground truth in {image.with_suffix('.json')}: {error}") from error
+        signal, _ = read_standard_leads(path)
+        return restore_page(truth, read_image(image), signal)
 
 
 def read_standard_leads(path: Path) -> tuple[np.ndarray, float]:
@@ -54,9 +85,14 @@ def read_standard_leads(path: Path) -> tuple[np.ndarray, float]:
     Leads that are missing are NaN.
     """
     signal, fs, names = read_signal(path)
+    return standard_leads(signal, names), fs
+
+
+def standard_leads(signal: np.ndarray, names: Sequence[str]) -> np.ndarray:
+    """Bring a signal (samples, leads) into the order of ``leads.LEADS``, (samples, 12) float32, NaN where missing."""
     standard = np.full((len(signal), len(LEADS)), np.nan, np.float32)
     for column, name in enumerate(names):
         lead = canonical_lead(name)
         if lead is not None:
             standard[:, LEADS.index(lead)] = signal[:, column]
-    return standard, fs
+    return standard

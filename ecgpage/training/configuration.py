@@ -44,7 +44,7 @@ class StageSettings:
     clip_norm: largest gradient norm.
     checkpoint_seconds: time between checkpoints.
     seed: of the drawing of pages and of the training's random numbers.
-    workers: processes preparing batches; 0 prepares them in the training process.
+    workers: processes preparing batches; 0 prepares them in the training process, -1 takes all cores but one.
     optimizer: "sgd" (Nesterov) or "adamw".
     precision: "float32", or "mixed" (bfloat16 where the device has it, else float16 with a scaled loss).
     device: "auto" (a GPU if there is one), "cpu", "cuda" or "cuda:1".
@@ -71,7 +71,8 @@ class StageSettings:
             _require(getattr(self, name) >= 1, name, "at least 1", getattr(self, name))
         for name in ("learning_rate", "clip_norm", "checkpoint_seconds"):
             _require(getattr(self, name) > 0, name, "above 0", getattr(self, name))
-        for name in ("seconds", "weight_decay", "warmup_steps", "workers"):
+        _require(self.workers >= -1, "workers", "-1 or more", self.workers)
+        for name in ("seconds", "weight_decay", "warmup_steps"):
             _require(getattr(self, name) >= 0, name, "0 or more", getattr(self, name))
         _require(0 <= self.ema_decay < 1, "ema_decay", "in [0, 1)", self.ema_decay)
         _require(0 <= self.final_lr_fraction <= 1, "final_lr_fraction", "in [0, 1]", self.final_lr_fraction)
@@ -83,13 +84,15 @@ class StageSettings:
 class DrawingSettings:
     """Which pages are drawn for training.
 
-    profiles: names of the synthesizer's profiles, each as likely as the others; none means all of them.
+    profiles: names of the synthesizer's profiles, each as likely as the others; none means "all", their mixture.
     pages_per_record: distorted pages of one record, one of which is shown per epoch; 0 draws a new one every time.
+    drawn_before: read the pages that ``python -m ecgpage synthesize`` wrote beside the records instead of drawing.
     validation_share: share of the records kept out of training, for choosing the classifier's thresholds.
     """
 
     profiles: tuple[str, ...] = ()
     pages_per_record: int = 6
+    drawn_before: bool = False
     validation_share: float = 0.1
 
     def __post_init__(self) -> None:

@@ -10,7 +10,7 @@ from ecgpage.detection.targets import lead_box, lead_targets
 from ecgpage.detection.view import page_view
 from ecgpage.geometry import apply_homography
 from ecgpage.leads import LEADS, layout_3x4
-from ecgpage.synthesis import PROFILES, DrawnLead, draw_page
+from ecgpage.synthesis import PROFILES, Arrangement, DrawnLead, draw_page
 
 SIZE = (224, 256)
 
@@ -22,13 +22,13 @@ def sine_signal(seconds=10.0, fs=100.0):
 
 @pytest.fixture(scope="module")
 def page():
-    return draw_page(sine_signal(), 100.0, layout_3x4(), PROFILES["kit"], np.random.default_rng(5))
+    return draw_page(sine_signal(), 100.0, Arrangement(layout_3x4()), PROFILES["kit"], np.random.default_rng(5))
 
 
 def draw(record, rng):
     if record < 2:
         raise ValueError("too short")
-    return draw_page(sine_signal(), 100.0, layout_3x4(), PROFILES["clean"].drawn_at(60, 80), rng)
+    return draw_page(sine_signal(), 100.0, Arrangement(layout_3x4()), PROFILES["clean"].drawn_at(60, 80), rng)
 
 
 @settings(max_examples=20, deadline=None)

@@ -14,10 +14,10 @@ from ecgpage.diagnosis.network import INPUT_SIZE
 from ecgpage.diagnosis.train import MultiLabelLoss, split_records
 from ecgpage.io import write_record
 from ecgpage.leads import LEADS, layout_3x4
-from ecgpage.synthesis import PROFILES, DrawnPage, draw_page
+from ecgpage.synthesis import PROFILES, Arrangement, DrawnPage, draw_page
 from ecgpage.training import DrawingSettings, StageSettings, TrainingSettings
 
-SHORT = layout_3x4(seconds=2.0)
+SHORT = Arrangement(layout_3x4(seconds=2.0))
 
 
 def beats(seconds: float, fs: float = 100.0) -> np.ndarray:
@@ -75,7 +75,7 @@ def test_without_a_cache_a_page_is_the_same_every_time() -> None:
 
 
 def test_the_page_is_found_near_its_paper() -> None:
-    profile = replace(PROFILES["photo"], margin=(0.1, 0.1))
+    profile = replace(PROFILES["photo"], camera=replace(PROFILES["photo"].camera, margin=(0.1, 0.1)))
     drawn = draw_page(beats(2.0), 100.0, SHORT, profile, np.random.default_rng(0))
     errors, whole = [], 0
     for seed in range(40):

@@ -9,7 +9,7 @@ from ecgpage.digitization.dataset import CropSampling
 from ecgpage.digitization.network import DigitizerSettings
 from ecgpage.digitization.train import train_digitizer
 from ecgpage.leads import layout_3x4
-from ecgpage.synthesis import PROFILES, DrawnPage, draw_page
+from ecgpage.synthesis import PROFILES, Arrangement, DrawnPage, draw_page
 from ecgpage.training import StageSettings
 
 STAGE = StageSettings(batch_size=2, steps=2, seconds=60.0, checkpoint_seconds=60.0, device="cpu")
@@ -18,7 +18,7 @@ STAGE = StageSettings(batch_size=2, steps=2, seconds=60.0, checkpoint_seconds=60
 def draw(path: Path, rng: np.random.Generator) -> DrawnPage:
     signal = np.cumsum(rng.normal(0, 0.01, (2000, 12)), axis=0)
     profile = replace(PROFILES["clean"], resolution=(80.0, 80.0))
-    return draw_page(signal, 500.0, layout_3x4((), 4.0), profile, rng)
+    return draw_page(signal, 500.0, Arrangement(layout_3x4((), 4.0)), profile, rng)
 
 
 @pytest.mark.parametrize("head", ["distribution", "mean"])

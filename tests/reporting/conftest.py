@@ -9,7 +9,7 @@ import pytest
 
 from ecgpage.leads import LEADS, layout_3x4
 from ecgpage.recording import Calibration, DigitizedPage, LeadBox, LeadTrace, Page, Recording
-from ecgpage.synthesis import PROFILES, DrawnPage, draw_page
+from ecgpage.synthesis import PROFILES, Arrangement, DrawnPage, draw_page
 
 FS, SAMPLES = 100.0, 1000
 
@@ -36,7 +36,7 @@ def make_page() -> Callable[..., DigitizedPage]:
 
     def make(profile: str = "clean", seed: int = 1, **changes: object) -> DigitizedPage:
         signal = beats()
-        drawn = draw_page(signal, FS, layout_3x4(("II",)), PROFILES[profile], np.random.default_rng(seed))
+        drawn = draw_page(signal, FS, Arrangement(layout_3x4(("II",))), PROFILES[profile], np.random.default_rng(seed))
         height, width = drawn.image.shape[:2]
         boxes = tuple(LeadBox(d.lead.name, d.box, 0.9, d.lead.strip, d.lead.row, d.lead.column) for d in drawn.leads)
         picture_to_paper = np.linalg.inv(drawn.paper_to_picture)
