@@ -143,9 +143,10 @@ def _synthesize(options: argparse.Namespace) -> int:
 
 def _draw_sheet(options: argparse.Namespace) -> int:
     from ecgpage.synthesis.profile import PROFILES
-    from ecgpage.synthesis.sheet import contact_sheet, write_sheet
+    from ecgpage.synthesis.sheet import check_sheet_name, contact_sheet, write_sheet
     from ecgpage.synthesis.signals import AS_RECORDED, VARIED
 
+    check_sheet_name(options.sheet)
     number = 12 if options.number is None else options.number
     signals = VARIED if options.varied else AS_RECORDED
     sheet = contact_sheet(options.input, PROFILES[options.profile], signals, options.seed, number)

@@ -21,8 +21,8 @@ from ecgpage.synthesis.scene import place_page, show_fingers
 
 MILLIMETERS_PER_INCH = 25.4
 
-LARGEST_PAGE = 8_500_000
-"""Pixels of a flat page: letter paper at 300 dpi. Larger papers are drawn at a lower resolution."""
+LARGEST_PAGE = 15_000_000
+"""Pixels of a flat page: letter paper at 400 dpi. Larger papers are drawn at a lower resolution."""
 
 _FINGER_SHRINK = 4  # picture pixels per pixel of the map of fingers
 
@@ -50,7 +50,8 @@ def draw_page(
     profile = choose_profile(profile, rng)
     design = design_page(arrangement, profile.print, rng)
     area = design.size[0] * design.size[1] / MILLIMETERS_PER_INCH**2
-    scale = min(rng.uniform(*profile.resolution), np.sqrt(LARGEST_PAGE / area)) / MILLIMETERS_PER_INCH
+    resolution = np.exp(rng.uniform(*np.log(profile.resolution)))  # halves are as likely as doubles
+    scale = min(resolution, np.sqrt(LARGEST_PAGE / area)) / MILLIMETERS_PER_INCH
     printed = _print(signal, fs, arrangement, design, profile, scale, rng)
     header = design.rows[0] - 15.0
     hidden = damage_page(printed.page, scale, profile.damage, header, rng)
@@ -100,7 +101,8 @@ def _print(
     shape = (round(design.size[1] * scale), round(design.size[0] * scale))
     grid = choose_grid(profile.grid, rng)
     page = draw_paper(shape, scale, grid, design.grid_origin, design.grid_area)
-    width = rng.uniform(*profile.ink.width)
+    thinnest, widest = profile.ink.width
+    width = thinnest + (widest - thinnest) * rng.random() ** 2  # wide pens are rare
     ink, leads = InkMask(shape, scale), []
     for lead in arrangement.layout.leads:
         first, last = round(lead.start * fs), round((lead.start + lead.duration) * fs)

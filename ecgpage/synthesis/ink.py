@@ -33,8 +33,8 @@ _HERSHEY_CAPITAL = 21.0  # height of Hershey capitals at scale 1, pixels
 class InkSettings:
     """How ink is chosen.
 
-    color: names in ``INK_COLORS``; width: of traces, mm; other_text: chance of words in an ink of their own; broken:
-    chance of ink that a worn print head leaves in pieces.
+    color: names in ``INK_COLORS``; width: of traces, mm, mostly in the lower half; other_text: chance of words in an
+    ink of their own; broken: chance of ink that a worn print head leaves in pieces.
     """
 
     color: Weights = (("black", 1.0),)
@@ -108,7 +108,7 @@ def trace_coverage(points: np.ndarray, radius: float, shape: tuple[int, int]) ->
     left, right = max(0, int(np.floor(x[0] - radius + 0.5))), min(shape[1] - 1, int(np.ceil(x[-1] + radius - 0.5)))
     if right < left:
         return 0, 0, np.zeros((0, 0), np.uint8)
-    reach = int(np.floor(radius * fine))
+    reach = int(np.ceil(radius * fine))
     edges = left - 0.5 + np.arange(-reach, (right - left + 1) * fine + reach + 1) / fine
     at_edges = np.interp(edges, x, y)
     outside = (edges[1:] < x[0]) | (edges[:-1] > x[-1])
@@ -118,16 +118,23 @@ def trace_coverage(points: np.ndarray, radius: float, shape: tuple[int, int]) ->
     shown = (line >= 0) & (line < len(upper))
     np.minimum.at(upper, line[shown], y[shown])
     np.maximum.at(lower, line[shown], y[shown])
-    if reach:
+    if radius * fine >= 1:
         upper, lower = _thin(upper, lower)
     count = (right - left + 1) * fine
     high, low = np.full(count, np.inf), np.full(count, -np.inf)
-    for shift in range(-reach, reach + 1):
+    whole = np.arange(-int(radius * fine), int(radius * fine) + 1)
+    for shift in (*whole, -0.93 * radius * fine, 0.93 * radius * fine):  # and where a steep trace meets the pen's rim
         half = np.sqrt(max(0.0, radius**2 - (shift / fine) ** 2))
-        part = slice(reach + shift, reach + shift + count)
-        np.minimum(high, upper[part] - half, out=high)
-        np.maximum(low, lower[part] + half, out=low)
+        np.minimum(high, _shifted(upper, reach + shift, count) - half, out=high)
+        np.maximum(low, _shifted(lower, reach + shift, count) + half, out=low)
     return _fill_intervals(high + 0.5, low + 0.5, left, fine, shape[0])
+
+
+def _shifted(values: np.ndarray, first: float, count: int) -> np.ndarray:
+    """``count`` values from the place ``first`` on, interpolated where that is no whole number."""
+    start = int(first)
+    part, share = values[start : start + count], first - start
+    return part if share == 0 else part * (1 - share) + values[start + 1 : start + count + 1] * share
 
 
 def _thin(upper: np.ndarray, lower: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -217,6 +217,8 @@ def _furnish(
         area = (design.origin - 12.0, top, design.size[0] - rng.uniform(1, 6), design.rows[-1] + 0.5 * pitch)
     if header:
         words += _header(design, top, font, rng)
+        if rng.random() < 0.2:
+            bars += _mark(design, rng)
     if rng.random() < settings.footer:
         words += _footer(arrangement, design, pitch, font, rng)
     return replace(design, bars=bars, words=words, grid_area=area)
@@ -307,6 +309,13 @@ def _header(design: PageDesign, bottom: float, font: str, rng: np.random.Generat
             if y < bottom:
                 words.append(Word(line, x, y, size, font))
     return tuple(words)
+
+
+def _mark(design: PageDesign, rng: np.random.Generator) -> tuple[Bar, ...]:
+    """A hospital's mark in the header: a cross or a solid square."""
+    x, y, size = design.size[0] * rng.uniform(0.55, 0.95), rng.uniform(5.0, 9.0), rng.uniform(4.0, 8.0)
+    thick = size if rng.random() < 0.4 else size / 3
+    return Bar(x, y, size, thick), Bar(x, y, thick, size)
 
 
 def _footer(

@@ -71,11 +71,14 @@ class PageReader:
         if not header.images:
             raise RecordError(f"{path}: expected pages drawn before, its header lists none")
         image = header.images[int(rng.integers(len(header.images)))]
+        return self.read(image, read_standard_leads(path)[0])
+
+    def read(self, image: Path, signal: np.ndarray) -> DrawnPage:
+        """Read the page of a picture, drawn from ``signal`` (samples, 12) mV, with the truth beside it."""
         try:
             truth = json.loads(image.with_suffix(".json").read_text(encoding="utf-8"))
         except (OSError, json.JSONDecodeError) as error:
             raise RecordError(f"{image}: expected its ground truth in {image.with_suffix('.json')}: {error}") from error
-        signal, _ = read_standard_leads(path)
         return restore_page(truth, read_image(image), signal)
 
 

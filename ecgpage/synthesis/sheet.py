@@ -26,8 +26,11 @@ def contact_sheet(
 ) -> np.ndarray:
     """Draw ``number`` pages, of one record each, and return the sheet, (H, W, 3) uint8 RGB.
 
-    records: a folder of WFDB records; where it holds fewer, they are drawn again. Raises RecordError for none.
+    records: a folder of WFDB records; where it holds fewer, they are drawn again. Raises RecordError for none,
+    ValueError for less than one page.
     """
+    if number < 1:
+        raise ValueError(f"expected at least one page on the sheet, came {number}")
     names = find_records(records)
     if not names:
         raise RecordError(f"no records (*.hea) in {records}")
@@ -43,13 +46,18 @@ def contact_sheet(
 
 
 def write_sheet(path: Path, sheet: np.ndarray) -> None:
-    """Write a sheet (H, W, 3) RGB, as JPEG or PNG by the path's ending. Raises ValueError for any other."""
+    """Write a sheet (H, W, 3) RGB, as JPEG or PNG by the path's ending."""
+    check_sheet_name(path)
     suffix = path.suffix.lower()
-    if suffix not in (".jpg", ".jpeg", ".png"):
-        raise ValueError(f"expected a sheet named *.jpg or *.png, came {path}")
     quality = [cv2.IMWRITE_JPEG_QUALITY, 82] if suffix != ".png" else []
     _, data = cv2.imencode(suffix, cv2.cvtColor(sheet, cv2.COLOR_RGB2BGR), quality)
     write_bytes(path, data.tobytes())
+
+
+def check_sheet_name(path: Path) -> None:
+    """Raise ValueError for a path that is named neither JPEG nor PNG."""
+    if path.suffix.lower() not in (".jpg", ".jpeg", ".png"):
+        raise ValueError(f"expected a sheet named *.jpg or *.png, came {path}")
 
 
 def _tile(image: np.ndarray) -> np.ndarray:

@@ -14,7 +14,7 @@ from scipy.ndimage import gaussian_filter1d
 from ecgpage.leads import LEADS
 from ecgpage.synthesis.settings import Range, check
 
-LARGEST_MILLIVOLT = 12.0
+LARGEST_MILLIVOLT = 8.0
 """What no drawn voltage exceeds, either side of zero."""
 
 
@@ -58,7 +58,7 @@ AS_RECORDED = SignalSettings()
 VARIED = SignalSettings(
     rate=0.3,
     amplitude=0.4,
-    extreme=0.08,
+    extreme=0.05,
     inverted=0.1,
     reversed=0.1,
     wander=0.15,
@@ -129,11 +129,11 @@ def _swap_cables(signal: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 
 def _enlarge(signal: np.ndarray, rng: np.random.Generator) -> None:
-    """Bring one to six leads to 3-8 mV, in place."""
-    for lead in rng.choice(len(LEADS), rng.integers(1, 7), replace=False):
+    """Bring one to four leads to 2.5-5 mV, in place."""
+    for lead in rng.choice(len(LEADS), rng.integers(1, 5), replace=False):
         largest = float(np.nanmax(np.abs(signal[:, lead]), initial=0.0))
         if largest > 0.05:
-            signal[:, lead] *= np.float32(rng.uniform(3.0, 8.0) / largest)
+            signal[:, lead] *= np.float32(rng.uniform(2.5, 5.0) / largest)
 
 
 def _pacing_spikes(shape: tuple[int, int], fs: float, rng: np.random.Generator) -> np.ndarray:

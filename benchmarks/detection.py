@@ -1,0 +1,118 @@
+"""How many leads are found and rightly named: ``python -m benchmarks.detection PAGES ... [--model DIR]``.
+
+A folder of pages is one that ``python -m ecgpage synthesize`` wrote; or it holds ``hidden/`` (pictures) and
+``truth/NAME-0.json.gz`` with, per lead, ``lead_name`` and ``plotted_pixels``, the picture position [y, x] of every
+printed sample, as ECG-Image-Kit writes them. A lead is right where a box of its name overlaps the box around its
+samples, on the straightened page, by half (IoU 0.5) or more. Leads that are mostly out of view or covered do not count.
+
+Columns: mAP of the detector's boxes at IoU 0.5 and over 0.5 to 0.95; leads right after the layout step, and pages with
+every lead right, in percent.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gzip
+import json
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from ecgpage.cli import HERE
+from ecgpage.detection.targets import LEAST_SEEN
+from ecgpage.geometry import apply_homography
+from ecgpage.io import find_records, read_header, read_image
+from ecgpage.leads import LEADS
+from ecgpage.pipeline import Pipeline, build_pipeline
+from ecgpage.recording import LeadBox, Page
+from ecgpage.reporting import text_table
+from ecgpage.synthesis.records import PageReader, read_standard_leads
+from yolov7.boxes import pairwise_iou
+from yolov7.metrics import mean_average_precision
+from yolov7.postprocess import Detections
+
+LEAST_OVERLAP = 0.5
+
+
+Truth = list[tuple[str, np.ndarray]]
+"""Each lead's name and the picture positions (x, y) of its samples that can be seen, (n, 2)."""
+
+
+def read_truth(folder: Path) -> list[tuple[Path, Truth]]:
+    """The pages of a folder: (picture, its leads). Raises ValueError for a folder without any."""
+    pages = []
+    for path in sorted((folder / "truth").glob("*.json.gz")):
+        picture = next((folder / "hidden").glob(f"{path.name.removesuffix('.json.gz')}.[pj]*"))
+        with gzip.open(path) as stream:
+            leads = json.load(stream)["leads"]
+        named = [(lead["lead_name"], np.array(lead["plotted_pixels"], np.float64)[:, ::-1]) for lead in leads]
+        pages.append((picture, named))
+    for header in () if pages else find_records(folder):
+        for picture in read_header(folder / header).images:
+            page = PageReader().read(picture, read_standard_leads(folder / header)[0])
+            seen = [lead for lead in page.leads if lead.seen.mean() >= LEAST_SEEN]
+            pages.append((picture, [(lead.lead.name, lead.points[lead.seen].astype(np.float64)) for lead in seen]))
+    if not pages:
+        raise ValueError(f"expected pages with their ground truth in {folder}, found none")
+    return pages
+
+
+def true_boxes(truth: Truth, page: Page) -> tuple[np.ndarray, np.ndarray]:
+    """Boxes (N, 4) around each lead's samples on the straightened page, and their classes (N,), indices into LEADS."""
+    picture_to_page = np.linalg.inv(page.page_to_picture)
+    mapped = [apply_homography(picture_to_page, points) for _, points in truth]
+    boxes = np.array([[*points.min(axis=0), *points.max(axis=0)] for points in mapped]).reshape(-1, 4)
+    return boxes, np.array([LEADS.index(name) for name, _ in truth], int)
+
+
+def leads_right(found: tuple[LeadBox, ...], boxes: np.ndarray, classes: np.ndarray) -> int:
+    """How many of the true boxes (N, 4) overlap a found lead of their name."""
+    if not found or not len(boxes):
+        return 0
+    overlap = pairwise_iou(torch.tensor(boxes), torch.tensor([lead.box for lead in found], dtype=torch.float64)).numpy()
+    named = classes[:, None] == np.array([LEADS.index(lead.name) for lead in found])
+    return int(np.any((overlap >= LEAST_OVERLAP) & named, axis=1).sum())
+
+
+def judge(folder: Path, pipeline: Pipeline) -> tuple[float, float, float, float]:
+    """The table's columns for a folder of pages."""
+    detections, truths, right, wanted, whole = [], [], 0, 0, 0
+    pages = read_truth(folder)
+    for picture, truth in pages:
+        page, _, leads, _ = pipeline.find_leads(read_image(picture))
+        raw = pipeline.detector(page)
+        boxes, classes = true_boxes(truth, page)
+        detections.append(
+            Detections(
+                np.array([box.box for box in raw], np.float64).reshape(-1, 4),
+                np.array([box.score for box in raw]),
+                np.array([LEADS.index(box.name) for box in raw], int),
+            )
+        )
+        truths.append((boxes, classes))
+        count = leads_right(leads, boxes, classes)
+        right, wanted, whole = right + count, wanted + len(boxes), whole + (count == len(boxes))
+    precision = mean_average_precision(detections, truths)
+    return precision.map50, precision.map50_95, 100 * right / wanted, 100 * whole / len(pages)
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Return the parser of this benchmark's arguments."""
+    description = "How many leads are found and rightly named."
+    parser = argparse.ArgumentParser(prog="benchmarks.detection", description=description)
+    parser.add_argument("pages", nargs="+", type=Path, help="folders of pages with their truth")
+    parser.add_argument("--model", type=Path, default=HERE / "model", help="folder of the trained model")
+    return parser
+
+
+def main() -> None:
+    """Judge the folders and print a line for each."""
+    options = build_parser().parse_args()
+    pipeline = build_pipeline(options.model)
+    rows = [(folder.name, *judge(folder, pipeline)) for folder in options.pages]
+    print(text_table(("pages", "mAP50", "mAP50-95", "leads right %", "pages right %"), rows, digits=3))
+
+
+if __name__ == "__main__":
+    main()
