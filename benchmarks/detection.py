@@ -20,13 +20,14 @@ import numpy as np
 import torch
 
 from ecgpage.cli import HERE
-from ecgpage.detection.targets import LEAST_SEEN
-from ecgpage.geometry import apply_homography
+from ecgpage.detection.targets import lead_box
+from ecgpage.digitization.dataset import visible_leads
 from ecgpage.io import find_records, read_header, read_image
-from ecgpage.leads import LEADS
+from ecgpage.leads import LEADS, PrintedLead
 from ecgpage.pipeline import Pipeline, build_pipeline
 from ecgpage.recording import LeadBox, Page
 from ecgpage.reporting import text_table
+from ecgpage.synthesis import DrawnLead
 from ecgpage.synthesis.records import PageReader, read_standard_leads
 from yolov7.boxes import pairwise_iou
 from yolov7.metrics import mean_average_precision
@@ -34,36 +35,37 @@ from yolov7.postprocess import Detections
 
 LEAST_OVERLAP = 0.5
 
+KIT_FS = 500.0
+"""Samples per second of ECG-Image-Kit's positions."""
 
-Truth = list[tuple[str, np.ndarray]]
-"""Each lead's name and the picture positions (x, y) of its samples that can be seen, (n, 2)."""
 
-
-def read_truth(folder: Path) -> list[tuple[Path, Truth]]:
+def read_truth(folder: Path) -> list[tuple[Path, list[DrawnLead]]]:
     """The pages of a folder: (picture, its leads). Raises ValueError for a folder without any."""
     pages = []
     for path in sorted((folder / "truth").glob("*.json.gz")):
         picture = next((folder / "hidden").glob(f"{path.name.removesuffix('.json.gz')}.[pj]*"))
         with gzip.open(path) as stream:
-            leads = json.load(stream)["leads"]
-        named = [(lead["lead_name"], np.array(lead["plotted_pixels"], np.float64)[:, ::-1]) for lead in leads]
-        pages.append((picture, named))
+            pages.append((picture, [_kit_lead(lead) for lead in json.load(stream)["leads"]]))
     for header in () if pages else find_records(folder):
         for picture in read_header(folder / header).images:
             page = PageReader().read(picture, read_standard_leads(folder / header)[0])
-            seen = [lead for lead in page.leads if lead.seen.mean() >= LEAST_SEEN]
-            pages.append((picture, [(lead.lead.name, lead.points[lead.seen].astype(np.float64)) for lead in seen]))
+            pages.append((picture, [lead for lead in visible_leads(page) if lead.findable]))
     if not pages:
         raise ValueError(f"expected pages with their ground truth in {folder}, found none")
     return pages
 
 
-def true_boxes(truth: Truth, page: Page) -> tuple[np.ndarray, np.ndarray]:
+def _kit_lead(lead: dict) -> DrawnLead:
+    points = np.array(lead["plotted_pixels"], np.float32)[:, ::-1]
+    seconds = len(points) / KIT_FS
+    place = PrintedLead(lead["lead_name"], 0, 0, lead["start_sample"] / KIT_FS, seconds)
+    return DrawnLead(place, np.zeros(len(points), np.float32), KIT_FS, points)
+
+
+def true_boxes(truth: list[DrawnLead], page: Page) -> tuple[np.ndarray, np.ndarray]:
     """Boxes (N, 4) around each lead's samples on the straightened page, and their classes (N,), indices into LEADS."""
-    picture_to_page = np.linalg.inv(page.page_to_picture)
-    mapped = [apply_homography(picture_to_page, points) for _, points in truth]
-    boxes = np.array([[*points.min(axis=0), *points.max(axis=0)] for points in mapped]).reshape(-1, 4)
-    return boxes, np.array([LEADS.index(name) for name, _ in truth], int)
+    boxes = [lead_box(lead, np.linalg.inv(page.page_to_picture)) for lead in truth]
+    return np.array(boxes).reshape(-1, 4), np.array([LEADS.index(lead.lead.name) for lead in truth], int)
 
 
 def leads_right(found: tuple[LeadBox, ...], boxes: np.ndarray, classes: np.ndarray) -> int:
@@ -94,7 +96,7 @@ def judge(folder: Path, pipeline: Pipeline) -> tuple[float, float, float, float]
         count = leads_right(leads, boxes, classes)
         right, wanted, whole = right + count, wanted + len(boxes), whole + (count == len(boxes))
     precision = mean_average_precision(detections, truths)
-    return precision.map50, precision.map50_95, 100 * right / wanted, 100 * whole / len(pages)
+    return precision.map50, precision.map50_95, 100 * right / max(1, wanted), 100 * whole / len(pages)
 
 
 def build_parser() -> argparse.ArgumentParser:

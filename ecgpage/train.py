@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 import subprocess
 from collections.abc import Callable
 from dataclasses import asdict
@@ -14,7 +15,7 @@ from ecgpage.detection.detector import save_detector
 from ecgpage.detection.train import train_detector
 from ecgpage.diagnosis.classifier import save_classifier
 from ecgpage.diagnosis.dataset import LabelledRecord
-from ecgpage.diagnosis.train import train_classifier
+from ecgpage.diagnosis.train import CLASSIFIER_PAGES, train_classifier
 from ecgpage.digitization.digitizer import save_digitizer
 from ecgpage.digitization.train import train_digitizer
 from ecgpage.header import RecordError
@@ -52,7 +53,7 @@ def train_stages(
         save_detector(model_folder, detector, _facts(settings.detector, data_folder, len(paths)))
     if settings.digitizer.seconds > 0:
         drawer = page_source(drawing, VARIED)
-        state, pages = states / "digitizer.safetensors", drawing.pages_per_record
+        state, pages = states / "digitizer.safetensors", drawing.pages
         digitizer = train_digitizer(
             paths, drawer, settings.digitizer, state, _named("digitizer", report), pages_per_record=pages
         )
@@ -109,6 +110,7 @@ def keep_or_drop_states(folder: Path, made_of: str, report: Callable[[str], None
         report(f"{folder} holds a training on other records or with other settings: starting anew")
         for state in folder.glob("*.safetensors"):
             state.unlink()
+        shutil.rmtree(folder / CLASSIFIER_PAGES, ignore_errors=True)
     write_text(note, made_of)
 
 

@@ -12,7 +12,9 @@ import pytest
 from ecgpage.cli import build_parser
 
 ROOT = Path(__file__).resolve().parent.parent
-READMES = (ROOT / "README.md", ROOT / "samples" / "README.md")
+READMES = tuple(
+    ROOT / name for name in ("README.md", "samples/README.md", "docs/synthesis.md", "benchmarks/records/README.md")
+)
 
 FENCE = re.compile(r"^```sh\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 LINK = re.compile(r"\]\((?!https?:)([^)#]+)\)")
@@ -27,6 +29,8 @@ def commands(text: str) -> list[str]:
 def check(command: str) -> None:
     """Raise AssertionError for a command that would not start."""
     words = shlex.split(command)
+    while re.fullmatch(r"[A-Z_]+=\S*", words[0]):  # variables of the environment
+        words = words[1:]
     program, rest = words[0], words[1:]
     if program == "make":
         targets = re.findall(r"^([\w-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)

@@ -83,7 +83,7 @@ class DrawnPages(IterableDataset):
             if worker is None
             else np.arange(worker.id, len(self.records), worker.num_workers)
         )
-        while True:
+        while len(share):  # a worker more than there are records has none
             drawn = 0
             for index in rng.permutation(share):
                 example = self.example(int(index), rng)
@@ -91,7 +91,7 @@ class DrawnPages(IterableDataset):
                     drawn += 1
                     yield example
             if not drawn:
-                raise ValueError(f"none of the {len(self.records)} records makes a page")
+                raise ValueError(f"none of the {len(share)} records makes a page")
 
     def example(self, index: int, rng: np.random.Generator) -> Example | None:
         """Draw one page of a record, or None where the record makes none."""

@@ -11,9 +11,6 @@ from ecgpage.synthesis import DrawnLead, DrawnPage
 MINIMUM_HEIGHT = 4.0
 """Millimetres: a flat trace gets a box of this height around it, for a box without height cannot be found."""
 
-LEAST_SEEN = 0.4
-"""Share of a lead's samples that must be seen in the picture."""
-
 
 def lead_targets(page: DrawnPage, picture_to_view: np.ndarray, size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
     """Boxes (N, 4), corner form in the view's pixels, and classes (N,), indices into LEADS, of a page's leads.
@@ -24,8 +21,7 @@ def lead_targets(page: DrawnPage, picture_to_view: np.ndarray, size: tuple[int, 
     """
     boxes, classes = [], []
     for lead in page.leads:
-        seen = lead.seen.mean() >= LEAST_SEEN
-        box = lead_box(lead, picture_to_view) if seen else None
+        box = lead_box(lead, picture_to_view) if lead.findable else None
         cut = None if box is None else _cut(box, size)
         if cut is not None:
             boxes.append(cut)

@@ -41,7 +41,7 @@ def train_detector(
     settings = settings or DetectorSettings()
     torch.manual_seed(stage.seed)
     draw = page_source(drawing, VARIED, lambda profile: profile.drawn_at(*RESOLUTION))
-    pages = DrawnPages(records, draw, settings.size, drawing.pages_per_record, stage.seed)
+    pages = DrawnPages(records, draw, settings.size, drawing.pages, stage.seed)
     network = build_network(settings)
     if not checkpoint.exists():  # which holds the anchors too
         network.head.set_anchors(page_anchors(pages, report))

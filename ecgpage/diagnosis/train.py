@@ -25,6 +25,9 @@ from ecgpage.training.loading import page_loader, page_source
 
 LARGEST_POSITIVE_WEIGHT = 6.0
 
+CLASSIFIER_PAGES = "classifier_pages"
+"""Folder beside the checkpoint that keeps drawn pages until training has ended."""
+
 MOST_VALIDATION = 1000
 """Records; more would cost more time than they make thresholds better."""
 
@@ -55,8 +58,8 @@ def train_classifier(
     if validation is None:
         records, validation = split_records(records, settings.drawing.validation_share, settings.classifier.seed)
     report(f"classifier: {len(records)} records, {len(validation)} for validation, classes {', '.join(classes)}")
-    stage, cache, checkpoint = settings.classifier, folder / "classifier_pages", folder / "classifier.safetensors"
-    draw, count = page_source(settings.drawing, AS_RECORDED, usual_page), settings.drawing.pages_per_record
+    stage, cache, checkpoint = settings.classifier, folder / CLASSIFIER_PAGES, folder / "classifier.safetensors"
+    draw, count = page_source(settings.drawing, AS_RECORDED, usual_page), settings.drawing.pages
     pages = PageDataset(records, classes, draw, count, stage.seed, cache)
     batches = page_loader(pages, stage, stage.batch_size, shuffle=True)
     torch.manual_seed(stage.seed)

@@ -110,12 +110,7 @@ class DrawnLeadBatches(IterableDataset):
 
 def visible_leads(page: DrawnPage) -> list[DrawnLead]:
     """The page's leads, with NaN for the points that lie outside the picture or are covered there."""
-    height, width = page.image.shape[:2]
-    leads = []
-    for lead in page.leads:
-        inside = lead.seen & np.all((lead.points >= 0) & (lead.points <= (width - 1, height - 1)), axis=1)
-        leads.append(replace(lead, points=np.where(inside[..., None], lead.points, np.float32("nan"))))
-    return leads
+    return [replace(lead, points=np.where(lead.seen[:, None], lead.points, np.float32("nan"))) for lead in page.leads]
 
 
 def paper_box(lead: DrawnLead, paper_to_picture: np.ndarray) -> tuple[float, float, float, float]:

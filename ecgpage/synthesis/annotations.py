@@ -9,6 +9,9 @@ import numpy as np
 
 from ecgpage.leads import LEADS, MILLIMETERS_PER_MILLIVOLT, MILLIMETERS_PER_SECOND, PrintedLead
 
+LEAST_SEEN = 0.4
+"""Share of a lead's samples that must be seen for a detector to find it."""
+
 
 @dataclass(frozen=True)
 class DrawnLead:
@@ -41,6 +44,11 @@ class DrawnLead:
         """Which samples have a place in the picture and can be seen there, (n,) bool."""
         placed = np.isfinite(self.points).all(axis=1)
         return placed if self.visible is None else placed & self.visible
+
+    @property
+    def findable(self) -> bool:
+        """Whether enough of the lead can be seen to find it."""
+        return bool(self.seen.mean() >= LEAST_SEEN)
 
 
 @dataclass(frozen=True)
@@ -204,12 +212,12 @@ def _array(values: list) -> np.ndarray:
 
 def yolo_labels(page: DrawnPage) -> str:
     """A page's leads as YOLO text labels: class (index into ``leads.LEADS``), centre and size as fractions of the
-    picture, one lead a line; boxes are cut at the picture's edge, leads out of view are left out."""
+    picture, one lead a line; boxes are cut at the picture's edge, leads mostly out of view or covered are left out."""
     height, width = page.image.shape[:2]
     lines = []
     for drawn in page.leads:
         box = np.clip(drawn.box, -0.5, np.array([width, height, width, height]) - 0.5) + 0.5
-        if np.all(box[2:] > box[:2]):
+        if drawn.findable and np.all(box[2:] > box[:2]):
             x, y = (box[0] + box[2]) / 2 / width, (box[1] + box[3]) / 2 / height
             extent = (box[2:] - box[:2]) / (width, height)
             lines.append(f"{LEADS.index(drawn.lead.name)} {x:.6f} {y:.6f} {extent[0]:.6f} {extent[1]:.6f}")

@@ -32,10 +32,10 @@ _FAST = 2.0  # 50 mm/s
 class ArrangementSettings:
     """How the arrangement is chosen.
 
-    grid: of ``GRIDS``; strips: number of rhythm strips "0" to "3" (12x1 and long pages have none, 6x2 at most one);
-    usual_strip: chance that a single strip is lead II. cabrera: chance of limb leads in Cabrera's order; simultaneous:
-    chance that all columns show the same time; fast: chance of 50 mm/s; gain: mm/mV; half_chest: chance of chest
-    leads printed at half the limb leads' gain.
+    grid: of ``GRIDS``; strips: number of rhythm strips "0" to "3" (at most one below 6x2 and 4x3, none below 12x1, 6x1
+    and long pages); usual_strip: chance that a single strip is lead II. cabrera: chance of limb leads in Cabrera's
+    order; simultaneous: chance that all columns show the same time; fast: chance of 50 mm/s; gain: mm/mV; half_chest:
+    chance of chest leads printed at half the limb leads' gain.
     """
 
     grid: Weights = (("3x4", 1.0),)
@@ -101,6 +101,7 @@ def _choose_strips(grid: str, settings: ArrangementSettings, rng: np.random.Gene
     count = min(count, most)
     if count == 1 and rng.random() < settings.usual_strip:
         return ("II",)
-    chances = 0.5 ** np.arange(len(STRIP_LEADS))
-    chosen = rng.choice(len(STRIP_LEADS), count, replace=False, p=chances / chances.sum())
-    return tuple(STRIP_LEADS[k] for k in chosen)
+    names = STRIP_LEADS[1:] if count == 1 else STRIP_LEADS
+    chances = 0.5 ** np.arange(len(names))
+    chosen = rng.choice(len(names), count, replace=False, p=chances / chances.sum())
+    return tuple(names[k] for k in chosen)

@@ -21,10 +21,11 @@ _STRIP = 256  # rows of the picture that are sampled at a time, which bounds the
 class CameraSettings:
     """Where the page lies in the picture; fractions are of the page's width.
 
-    margin: surroundings in view on each side; negative cuts the page. close: chance of a close-up that cuts the page
-    on all sides. rotation: degrees; turned: chance of a quarter turn or of lying upside down. perspective:
-    displacement of the corners. bend: largest displacement by waves of the paper, curl: by the paper's rolling about
-    one axis, both none at 0 or below; lens: radial distortion at the picture's corner, negative for a barrel.
+    margin: surroundings in view on each side, of seven in ten pictures; negative cuts the page. close: chance of a
+    close-up that cuts the page on all sides. rotation: degrees, of four in five pictures; turned: chance of a quarter
+    turn or of lying upside down. perspective: displacement of the corners. bend: largest displacement by waves of the
+    paper, curl: by the paper's rolling about one axis, both none at 0 or below; lens: radial distortion at the
+    picture's corner, negative for a barrel.
     """
 
     margin: Range = (0.0, 0.0)

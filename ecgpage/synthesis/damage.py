@@ -7,11 +7,9 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from ecgpage.synthesis.gain import apply_gain
 from ecgpage.synthesis.ink import lay_ink
 from ecgpage.synthesis.settings import Range, check
-
-GAIN_ONE = 200
-"""Gain fields are uint8, this much for light that leaves the paper as it is."""
 
 HIDDEN_PER_MM = 2.0
 """Pixels per mm of the map that tells where the print cannot be seen."""
@@ -110,12 +108,8 @@ class DamagedPaper:
 
     def finish(self) -> None:
         """Lay the gain field over the page."""
-        if self._gain is None:
-            return
-        field = np.full((*self._field, 4), GAIN_ONE, np.uint8)
-        field[:, :, :3] = np.clip(self._gain * GAIN_ONE + 0.5, 0, 255).astype(np.uint8)
-        fine = cv2.resize(field, self.page.shape[1::-1], interpolation=cv2.INTER_LINEAR_EXACT)
-        cv2.multiply(self.page, fine, dst=self.page, scale=1 / GAIN_ONE)
+        if self._gain is not None:
+            apply_gain(self.page, self._gain)
 
 
 def damage_page(
@@ -123,7 +117,7 @@ def damage_page(
 ) -> np.ndarray:
     """Damage a printed page (H, W, 4) uint8 in place, and return where print is hidden (see ``DamagedPaper``).
 
-    header: mm from the top that hold no trace, where names are usually blacked out.
+    header: mm from the top, where names stand and are usually blacked out.
     """
     paper = DamagedPaper(page, pixels_per_mm)
     chances = (

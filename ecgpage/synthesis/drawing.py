@@ -24,6 +24,9 @@ MILLIMETERS_PER_INCH = 25.4
 LARGEST_PAGE = 15_000_000
 """Pixels of a flat page: letter paper at 400 dpi. Larger papers are drawn at a lower resolution."""
 
+HEADER_ENDS = 15.0
+"""Millimetres above the first row's zero line: what stands higher is taken for the header when names are redacted."""
+
 _FINGER_SHRINK = 4  # picture pixels per pixel of the map of fingers
 
 
@@ -53,7 +56,7 @@ def draw_page(
     resolution = np.exp(rng.uniform(*np.log(profile.resolution)))  # halves are as likely as doubles
     scale = min(resolution, np.sqrt(LARGEST_PAGE / area)) / MILLIMETERS_PER_INCH
     printed = _print(signal, fs, arrangement, design, profile, scale, rng)
-    header = design.rows[0] - 15.0
+    header = design.rows[0] - HEADER_ENDS
     hidden = damage_page(printed.page, scale, profile.damage, header, rng)
     warp = choose_warp(printed.page.shape[:2], profile.camera, rng)
     scene = place_page(printed.page, warp, profile.scene, rng)
@@ -138,13 +141,15 @@ def _finite_runs(values: np.ndarray) -> list[slice]:
 class _Truth:
     """Where everything printed lies in the picture; all points go through the warp together.
 
-    points: (n, 2) picture pixels of all leads' samples; polygons: (k, 2) around each lead, NaN for one without
+    size: of the picture, (height, width); paper_size: (width, height), mm; paper, points: (n, 2) millimetres and
+    picture pixels of all leads' samples; polygons: (k, 2) around each lead, NaN for one without
     samples; names, pulses: (4, 2) each; outline: (4, 2); homography: from millimetres, fitted to the whole paper;
     scale: the local scale.
     """
 
     def __init__(self, printed: _Print, design: PageDesign, scale: float, warp: Warp) -> None:
         self.size = warp.size
+        self.paper_size = design.size
         self.paper = np.concatenate([points for _, _, points in printed.leads])
         x, y = (np.linspace(0, length, count) for length, count in zip(design.size, (13, 9), strict=True))
         lattice = np.stack(np.meshgrid(x, y), axis=2).reshape(-1, 2)
@@ -180,7 +185,7 @@ def _locate_leads(
     fingers: tuple[np.ndarray, ...],
 ) -> tuple[tuple[DrawnLead, ...], dict[int, int]]:
     """Where the leads lie in the picture, and the drawn lead of each index into the layout."""
-    visible = _visible(truth.paper, truth.points, truth.size, hidden, fingers)
+    visible = _visible(truth, hidden, fingers)
     leads, kept, first = [], {}, 0
     for index, (lead, values, _) in enumerate(printed.leads):
         part = slice(first, first + len(values))
@@ -194,16 +199,12 @@ def _locate_leads(
     return tuple(leads), kept
 
 
-def _visible(
-    paper: np.ndarray,
-    picture: np.ndarray,
-    size: tuple[int, int],
-    hidden: np.ndarray,
-    fingers: tuple[np.ndarray, ...],
-) -> np.ndarray:
-    """Which points (n, 2) on paper, mm, and in the picture are inside it and not covered, (n,) bool."""
+def _visible(truth: _Truth, hidden: np.ndarray, fingers: tuple[np.ndarray, ...]) -> np.ndarray:
+    """Which samples of the leads lie on the paper and in the picture and are not covered, (n,) bool."""
+    paper, picture, size = truth.paper, truth.points, truth.size
     with np.errstate(invalid="ignore"):
         seen = np.all((picture >= 0) & (picture <= np.array(size[::-1]) - 1), axis=1)
+        seen &= np.all((paper >= 0) & (paper <= truth.paper_size), axis=1)
     seen &= ~_looked_up(hidden, paper * HIDDEN_PER_MM)
     if fingers:
         covered = np.zeros((size[0] // _FINGER_SHRINK + 1, size[1] // _FINGER_SHRINK + 1), np.uint8)

@@ -3,6 +3,7 @@ Challenge hands out, with the ground truth of every page beside it."""
 
 from __future__ import annotations
 
+import glob
 import json
 import multiprocessing
 import zlib
@@ -37,7 +38,8 @@ JPEG_QUALITY = 90
 @dataclass(frozen=True)
 class ExportSettings:
     """What is drawn of each record: ``number`` pages of the kind named ``profile``; the same ``seed`` draws the same
-    bytes. varied: signals changed at random (``signals.VARIED``) instead of printed as recorded.
+    bytes. varied: signals changed at random (``signals.VARIED``) instead of printed as recorded; their records' labels
+    no longer hold and are left out.
 
     Raises ValueError for an unknown profile and a number below 1.
     """
@@ -76,18 +78,16 @@ def export_pages(
     nothing is printed), ``NAME-0.png`` or ``.jpg``, ``NAME-0.json`` (see ``annotations.annotate``) and ``NAME-0.txt``
     (YOLO labels) are written. jobs: worker processes; they change nothing but the time.
 
-    A record's pages depend on its name and the settings, not on the other records; all show the same leads of the
-    same signal in the same arrangement, on different paper. A lead that is missing or NaN is not drawn. Every file
-    appears whole, the header last: a run that was stopped goes on with the records that have none yet, or one of other
-    settings. Records that cannot be drawn are passed over; once the others are done, RecordError names them.
-    Raises RecordError for no records and for a folder drawn into itself.
+    A record's pages depend on its name and the settings, not on the other records; all show the same leads of the same
+    signal in the same arrangement, on different paper, of a longer record the first ``PAGE_SECONDS``. A lead that is
+    missing or NaN is not drawn. Every file appears whole, the header last: a run that was stopped goes on with the
+    records that have none yet, or one of other settings. Records that cannot be drawn are passed over; once the others
+    are done, RecordError names them. Raises RecordError for no records and for a folder drawn into itself.
     """
     folder, names = _records(Path(records))
     pages = Path(pages)
     if pages.resolve() == folder.resolve():
         raise RecordError(f"pages would be written over their records in {folder}: choose another folder")
-    for stale in pages.rglob(".*.partial") if pages.is_dir() else ():
-        stale.unlink(missing_ok=True)
     draw = partial(_export_record, folder, pages, settings)
     headers, failures = {}, {}
     for name, header, said in _in_parallel(draw, names, jobs):
@@ -135,11 +135,21 @@ def _export_record(folder: Path, pages: Path, settings: ExportSettings, name: st
     try:
         if done.is_file() and read_header(done).items(PROFILE) == tuple(settings.note().split(", ")):
             return name, done, f"{done.with_suffix('')}: there already"
-        done.unlink(missing_ok=True)  # its pages are about to change
+        _clear(target, Path(name).name)
         header = _draw_record(record, target, settings)
     except (ValueError, OSError) as error:
         return name, None, str(error)
     return name, header, f"{header.with_suffix('')}: {settings.note()}"
+
+
+def _clear(folder: Path, name: str) -> None:
+    """Remove what an earlier run wrote of a record, its header first: pages of other settings, or half a run."""
+    header_path(folder / name).unlink(missing_ok=True)
+    stem = glob.escape(name)
+    for pattern in (f".{stem}*.partial", *(f"{stem}-*{suffix}" for suffix in (".png", ".jpg", ".json", ".txt"))):
+        for path in folder.glob(pattern):
+            if path.suffix == ".partial" or path.stem.removeprefix(f"{name}-").isdigit():
+                path.unlink(missing_ok=True)
 
 
 def _draw_record(record: Path, folder: Path, settings: ExportSettings) -> Path:
@@ -166,7 +176,7 @@ def _draw_record(record: Path, folder: Path, settings: ExportSettings) -> Path:
         write_text(folder / f"{stem}.txt", yolo_labels(page))
     comments = [
         *header.comments_without(IMAGES, LABELS, PROFILE),
-        f"{LABELS}: {', '.join(header.labels)}",
+        f"{LABELS}: {'' if settings.varied else ', '.join(header.labels)}",
         f"{PROFILE}: {settings.note()}",
         f"{IMAGES}: {', '.join(images)}",
     ]
@@ -175,17 +185,16 @@ def _draw_record(record: Path, folder: Path, settings: ExportSettings) -> Path:
 
 
 def _write_picture(folder: Path, stem: str, page: DrawnPage) -> str:
-    """Write a page's picture and return its name; a file of the other format from an earlier run is removed."""
+    """Write a page's picture and return its name."""
     pixels = cv2.cvtColor(page.image, cv2.COLOR_RGB2BGR)
     done, data = cv2.imencode(".png", pixels, [cv2.IMWRITE_PNG_COMPRESSION, 1])
-    suffix, other = ".png", ".jpg"
+    suffix = ".png"
     if done and data.size > LARGEST_PNG:
-        suffix, other = other, suffix
+        suffix = ".jpg"
         done, data = cv2.imencode(suffix, pixels, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
     if not done:
         raise ValueError(
             f"a page of {page.image.shape[1]}x{page.image.shape[0]} pixels could not be written as {suffix}"
         )
     write_bytes(folder / f"{stem}{suffix}", data.tobytes())
-    (folder / f"{stem}{other}").unlink(missing_ok=True)
     return f"{stem}{suffix}"

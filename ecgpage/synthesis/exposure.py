@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import cv2
 import numpy as np
 
-from ecgpage.synthesis.damage import GAIN_ONE
+from ecgpage.synthesis.gain import GAIN_ONE, apply_gain
 from ecgpage.synthesis.settings import Range, check
 
 _LIGHT = (36, 48)  # size of the field on which light is computed
@@ -20,10 +20,10 @@ class ExposureSettings:
 
     shadow: depth of uneven light and shadows, fraction; vignette: fall-off to the corners, fraction; glare: chance of
     a reflex; white_balance: strength of a colour cast, fraction, none at 0 or below; contrast: of the whole picture.
-    blur: standard deviation of defocus, pixels at the profile's middle resolution; motion: chance of motion blur.
+    blur: standard deviation of defocus, picture pixels; motion: chance of motion blur.
     moire: depth of the stripes of a photographed screen. noise: standard deviation, grey levels, below 0.3 none.
-    grayscale: chance of a grey picture; bilevel: chance that a grey one is thresholded to black and white; stripes:
-    chance of stripes along a scanner's way. jpeg: chance of compression, at jpeg_quality.
+    grayscale: chance of a grey picture; bilevel: chance that a grey one is thresholded to black and white. jpeg:
+    chance of compression, at jpeg_quality.
     """
 
     shadow: Range = (0.0, 0.0)
@@ -90,25 +90,13 @@ def _light(picture: np.ndarray, settings: ExposureSettings, rng: np.random.Gener
         tint = 1 - cast * rng.uniform(0, 1, 3) if rng.random() < 0.7 else np.ones(3)
         gain *= np.sort(tint)[:: 1 if rng.random() < 0.4 else -1].astype(np.float32)  # cold or warm light
     if gain.min() < 0.995:
-        _multiply(picture, gain)
+        apply_gain(picture, gain)
     if rng.random() < settings.glare:
         spot = np.exp(-(((x - rng.uniform(-1, 1)) / rng.uniform(0.1, 0.5)) ** 2) - (
             (y - rng.uniform(-1, 1)) / rng.uniform(0.1, 0.6)) ** 2)  # fmt: skip
         reflex = np.zeros((*_LIGHT, 4), np.uint8)
         reflex[:, :, :3] = (spot * rng.uniform(30, 160))[:, :, None]
         cv2.add(picture, cv2.resize(reflex, picture.shape[1::-1], interpolation=cv2.INTER_LINEAR), dst=picture)
-
-
-def _multiply(picture: np.ndarray, gain: np.ndarray) -> None:
-    """Multiply (H, W, 4) uint8 by a coarse gain (h, w, 3), in place."""
-    field = np.full((*gain.shape[:2], 4), GAIN_ONE, np.uint8)
-    field[:, :, :3] = np.clip(gain * GAIN_ONE + 0.5, 0, 255)
-    cv2.multiply(
-        picture,
-        cv2.resize(field, picture.shape[1::-1], interpolation=cv2.INTER_LINEAR),
-        dst=picture,
-        scale=1 / GAIN_ONE,
-    )
 
 
 def _moire(picture: np.ndarray, depth: float, rng: np.random.Generator) -> None:

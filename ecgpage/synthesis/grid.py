@@ -122,8 +122,6 @@ def draw_paper(
     (minor_y, major_y), (minor_x, major_x) = codes
     if area is not None:
         x0, y0, x1, y1 = np.round(np.array(area) * pixels_per_mm).astype(int)
-        for line, low, high in ((minor_y, y0, y1), (major_y, y0, y1), (minor_x, x0, x1), (major_x, x0, x1)):
-            line[: max(0, low)], line[max(0, high + 1) :] = 0, 0
     along_x = np.maximum(minor_x, major_x)
     inside_x = np.ones(shape[1], bool) if area is None else np.arange(shape[1]).clip(x0, x1) == np.arange(shape[1])
     inside_y = np.ones(shape[0], bool) if area is None else np.arange(shape[0]).clip(y0, y1) == np.arange(shape[0])

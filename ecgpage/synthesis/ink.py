@@ -62,7 +62,7 @@ class InkMask:
         self._scale = pixels_per_mm
 
     def trace(self, points: np.ndarray, width: float) -> None:
-        """Draw a trace through (n, 2) mm, x ascending, with a round pen ``width`` mm wide: exact coverage."""
+        """Draw a trace through (n, 2) mm, x ascending, with a round pen ``width`` mm wide."""
         pixels = np.asarray(points, np.float64) * self._scale
         top, left, coverage = trace_coverage(pixels, width * self._scale / 2, self.coverage.shape)
         _paste_maximum(self.coverage, coverage, left, top)
@@ -103,7 +103,8 @@ def trace_coverage(points: np.ndarray, radius: float, shape: tuple[int, int]) ->
     its pen covers of a vertical line is one interval; every pixel column averages the intervals of a few such lines,
     which is exact down the column.
     """
-    x, y = points[:, 0], np.clip(points[:, 1], -2.0, shape[0] + 1.0)
+    beyond = radius + 2.0  # where no ink of the trace reaches the page
+    x, y = points[:, 0], np.clip(points[:, 1], -beyond, shape[0] + beyond)
     fine = int(np.clip(np.ceil(1 / max(1e-9, np.median(np.diff(x)))), 4, 8))  # lines in a pixel's width
     left, right = max(0, int(np.floor(x[0] - radius + 0.5))), min(shape[1] - 1, int(np.ceil(x[-1] + radius - 0.5)))
     if right < left:
@@ -217,7 +218,7 @@ def _paste_maximum(mask: np.ndarray, part: np.ndarray, x: int, y: int) -> None:
         np.maximum(below, part[y0 - y : y1 - y, x0 - x : x1 - x], out=below)
 
 
-def wear_off(coverage: np.ndarray, pixels_per_mm: float, rng: np.random.Generator) -> np.ndarray:
+def wear_off(coverage: np.ndarray, pixels_per_mm: float, rng: np.random.Generator) -> None:
     """Thin the ink (H, W) uint8 in irregular spots, in place, as a worn print head or dry pen leaves it."""
     height, width = coverage.shape
     grain = rng.uniform(0.25, 1.2) * pixels_per_mm  # px
@@ -225,7 +226,7 @@ def wear_off(coverage: np.ndarray, pixels_per_mm: float, rng: np.random.Generato
     lost, soft = rng.uniform(0.05, 0.35), rng.uniform(0.1, 0.5)
     field = np.clip((rng.random(size[::-1], np.float32) - lost) / soft + 0.15, 0.1, 1.0)
     texture = cv2.resize((field * 255).astype(np.uint8), (width, height), interpolation=cv2.INTER_LINEAR)
-    return cv2.multiply(coverage, texture, dst=coverage, scale=1 / 255)
+    cv2.multiply(coverage, texture, dst=coverage, scale=1 / 255)
 
 
 def lay_ink(image: np.ndarray, coverage: np.ndarray, color: np.ndarray) -> None:

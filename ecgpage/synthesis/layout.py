@@ -32,12 +32,13 @@ _PULSE_SECONDS = 0.2
 class PrintSettings:
     """How a page is laid out; lengths in mm.
 
-    fixed: chance of the plain arrangement that the field's common page generator draws (for 3x4 at 25 mm/s), instead
-    of a free one. pulse: calibration pulse "left", "right" of each row, or "none"; narrow_pulse: chance of a pulse of
-    0.1 s. separator: between the leads of a row, "bars", "ticks" (thin and short), "lines" (all rows, dashed or not)
-    or "none". header, footer: chances. upper: chance of "AVR" for "aVR"; no_names: chance of a page without names.
-    row_pitch: between rows of a page of up to five; more rows stand closer. gap: chance of blanks between columns.
-    framed: chance of a grid that ends around the traces instead of covering the paper.
+    fixed: chance of the plain arrangement that the field's common page generator draws (for 3x4 at 25 mm/s), with its
+    own names, separators and footer, instead of a free one, of which the rest tells. pulse: calibration pulse "left",
+    "right" of each row, or "none"; narrow_pulse: chance of a pulse of 0.1 s. separator: between the leads of a row,
+    "bars", "ticks" (thin and short), "lines" (all rows, dashed or not) or "none". header, footer: chances. upper:
+    chance of "AVR" for "aVR"; no_names: chance of a page without names. row_pitch: between rows of a page of up to
+    five; more rows stand closer. gap: chance of blanks between columns. framed: chance of a grid that ends around the
+    traces instead of covering the paper.
     """
 
     fixed: float = 0.0
@@ -132,9 +133,8 @@ def _fixed_design(arrangement: Arrangement, settings: PrintSettings, rng: np.ran
     origin = 15.0 if pulse or rng.random() < 0.5 else 10.0
     count = arrangement.layout.rows
     rows = [90.0 + 36.0 * k for k in range(3)] + [162.0 + 33.0 * (k + 1) for k in range(count - 3)]
-    pitch = 36.0 if count <= 4 else 105.0 / (count - 1)
     if count > 4:
-        rows = [90.0 + pitch * k for k in range(count)]
+        rows = [90.0 + 105.0 / (count - 1) * k for k in range(count)]
     shift = rng.uniform(-3, 3)
     design = PageDesign(LETTER, origin, tuple(y + shift for y in rows))
     bars = _separators(arrangement, design, rng.uniform(0.5, 0.9), rng.uniform(6.0, 8.0))
@@ -142,7 +142,8 @@ def _fixed_design(arrangement: Arrangement, settings: PrintSettings, rng: np.ran
     size, dx, dy = rng.uniform(2.4, 3.2), rng.uniform(0.0, 0.8), rng.uniform(6.0, 8.5)
     names = _lead_names(arrangement, design, size, (dx, dy), 0.0, FONTS["sans"], False)
     y = min(211.0, design.rows[-1] + rng.uniform(10, 16))
-    scale = (Word("25mm/s", 50.0, y, 2.9), Word(f"{arrangement.gains[0]:g}mm/mV", 100.0, y, 2.9))
+    gains = "/".join(f"{gain:g}" for gain in dict.fromkeys(arrangement.gains))
+    scale = (Word("25mm/s", 50.0, y, 2.9), Word(f"{gains}mm/mV", 100.0, y, 2.9))
     header = _fixed_header(design, rng) if rng.random() < settings.header else ()
     return replace(design, bars=bars, pulses=pulses, words=names + scale + header)
 

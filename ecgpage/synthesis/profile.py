@@ -45,10 +45,10 @@ class Profile:
     exposure: ExposureSettings = field(default_factory=ExposureSettings)
 
     def __post_init__(self) -> None:
-        low, high = self.resolution
-        if not LOWEST_RESOLUTION <= low <= high:
+        given = self.resolution
+        if not (isinstance(given, tuple) and len(given) == 2 and LOWEST_RESOLUTION <= given[0] <= given[1]):
             raise ValueError(
-                f"profile {self.name}: resolution must be (low, high) from {LOWEST_RESOLUTION:g} dpi, came {low, high}"
+                f"profile {self.name}: resolution must be (low, high) from {LOWEST_RESOLUTION:g} dpi, came {given}"
             )
 
     def each(self, change: Callable[[Profile], Profile]) -> Profile:
@@ -86,25 +86,40 @@ def choose_profile(kind: Profile | Mixture, rng: np.random.Generator) -> Profile
 
 
 def load_profile(path: Path) -> Profile:
-    """Read a profile from a TOML file; what it leaves out takes its default.
+    """Read a profile from a TOML file; what it leaves out is as in its ``base``, a profile beside it, or the default.
 
     A list of two numbers is a range, a table of numbers weights. Raises ValueError naming file and setting for what is
     unknown or cannot be.
     """
-    try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, tomllib.TOMLDecodeError) as error:
-        raise ValueError(f"expected a profile (TOML) in {path}: {error}") from error
     kinds = {entry.name: entry.default_factory for entry in fields(Profile) if callable(entry.default_factory)}
     values: dict[str, Any] = {"name": path.stem}
-    for name, value in table.items():
+    for name, value in _read_tables(path).items():
+        where = f"{path.name} [{name}]"
         if name == "resolution":
-            values[name] = _convert(value)
+            values[name] = _read_value(where, value)
         elif name in kinds and isinstance(value, dict):
-            values[name] = _read_table(kinds[name], f"{path.name} [{name}]", value)
+            values[name] = _read_table(kinds[name], where, value)
         else:
-            raise ValueError(f"{path}: {name} is unknown, expected resolution and tables {', '.join(kinds)}")
-    return Profile(**values)
+            raise ValueError(f"{path}: {name} is unknown, expected base, resolution and tables {', '.join(kinds)}")
+    try:
+        return Profile(**values)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{path}: {error}") from error
+
+
+def _read_tables(path: Path) -> dict[str, Any]:
+    """The file's tables, over those of the profile that it names as its base."""
+    try:
+        tables = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, tomllib.TOMLDecodeError) as error:
+        raise ValueError(f"expected a profile (TOML) in {path}: {error}") from error
+    if "base" not in tables:
+        return tables
+    merged = _read_tables(path.with_name(f"{tables.pop('base')}.toml"))
+    for name, value in tables.items():
+        both = isinstance(value, dict) and isinstance(merged.get(name), dict)
+        merged[name] = merged[name] | value if both else value
+    return merged
 
 
 def _read_table(kind: Any, where: str, table: dict[str, Any]) -> Any:
@@ -112,10 +127,19 @@ def _read_table(kind: Any, where: str, table: dict[str, Any]) -> Any:
     unknown = sorted(set(table) - set(known))
     if unknown:
         raise ValueError(f"{where}: {', '.join(unknown)} unknown, expected {', '.join(known)}")
+    values = {name: _read_value(f"{where} {name}", value) for name, value in table.items()}
     try:
-        return kind(**{name: _convert(value) for name, value in table.items()})
+        return kind(**values)
     except (TypeError, ValueError) as error:
         raise ValueError(f"{where}: {error}") from error
+
+
+def _read_value(where: str, value: Any) -> Any:
+    """A number, a range or weights. Raises ValueError for anything else."""
+    try:
+        return _convert(value)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{where}: expected a number, [low, high] or a table of weights, came {value!r}") from error
 
 
 def _convert(value: Any) -> Any:

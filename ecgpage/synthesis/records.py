@@ -22,7 +22,7 @@ DrawRecord = Callable[[Path, np.random.Generator], DrawnPage]
 a record that makes no page."""
 
 PAGE_SECONDS = 10.0
-"""What a page shows; of a longer record, a stretch chosen at random."""
+"""What a page shows of a longer record."""
 
 SHORTEST_SECONDS = 2.0
 """Records shorter than this are refused: a lead of a 3x4 page would last less than half a second."""
@@ -32,7 +32,7 @@ class RecordDrawer:
     """Draws a page of the record at a path, in a kind chosen at random from those given (default: all mixed).
 
     signals: how the signal is changed first. A lead that the record lacks is left out of the page. A record shorter
-    than ``PAGE_SECONDS`` fills a shorter page.
+    than ``PAGE_SECONDS`` fills a shorter page; of a longer one, a stretch chosen at random is drawn.
     """
 
     def __init__(

@@ -15,7 +15,7 @@ from ecgpage.leads import LEADS
 from ecgpage.synthesis.settings import Range, check
 
 LARGEST_MILLIVOLT = 8.0
-"""What no drawn voltage exceeds, either side of zero."""
+"""What no changed voltage exceeds, either side of zero."""
 
 
 @dataclass(frozen=True)
@@ -78,6 +78,8 @@ def vary_signal(signal: np.ndarray, fs: float, settings: SignalSettings, rng: np
     NaN stays NaN (unless the record is played at another rate, which moves it in time with its lead).
     """
     signal = np.array(signal, np.float32)
+    if settings == AS_RECORDED:
+        return signal
     if rng.random() < settings.rate:
         signal = _play(signal, rng.uniform(*settings.rate_factor), rng)
     if rng.random() < settings.amplitude:

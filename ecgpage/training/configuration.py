@@ -86,14 +86,19 @@ class DrawingSettings:
 
     profiles: names of the synthesizer's profiles, each as likely as the others; none means "all", their mixture.
     pages_per_record: distorted pages of one record, one of which is shown per epoch; 0 draws a new one every time.
-    drawn_before: read the pages that ``python -m ecgpage synthesize`` wrote beside the records instead of drawing.
     validation_share: share of the records kept out of training, for choosing the classifier's thresholds.
+    drawn_before: read the pages that ``python -m ecgpage synthesize`` wrote beside the records instead of drawing.
     """
 
     profiles: tuple[str, ...] = ()
     pages_per_record: int = 6
-    drawn_before: bool = False
     validation_share: float = 0.1
+    drawn_before: bool = False
+
+    @property
+    def pages(self) -> int:
+        """Pages of one record told apart by their seeds; 0 leaves every choice to chance, so that all are shown."""
+        return 0 if self.drawn_before else self.pages_per_record
 
     def __post_init__(self) -> None:
         unknown = sorted(set(self.profiles) - set(PROFILES))

@@ -1,5 +1,9 @@
 """The page fitted into the network's input, and the boxes on it."""
 
+from itertools import islice
+from types import SimpleNamespace
+from unittest.mock import patch
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -137,3 +141,10 @@ def test_collate_moves_pixel_centres_to_edges_and_takes_pages_without_leads(page
     x0, y0, x1, y1 = example.boxes[0]
     np.testing.assert_allclose(targets[0, 2:], [(x0 + x1 + 1) / 2, (y0 + y1 + 1) / 2, x1 - x0, y1 - y0], rtol=1e-5)
     assert collate([empty])[1].shape == (0, 6)
+
+
+def test_a_worker_without_records_ends_and_the_others_go_on():
+    pages = DrawnPages([10.0], draw, SIZE, seed=3)
+    for worker, count in ((0, 3), (1, 0)):
+        with patch("ecgpage.detection.dataset.get_worker_info", lambda k=worker: SimpleNamespace(id=k, num_workers=2)):
+            assert len(list(islice(pages, 3))) == count

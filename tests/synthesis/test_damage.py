@@ -41,19 +41,24 @@ def test_each_damage_shows_and_only_holes_let_through(kind):
 @settings(deadline=None, max_examples=20)
 @given(st.integers(0, 2**32 - 1), st.sampled_from(["holes", "tears", "redaction"]))
 def test_what_is_gone_or_covered_is_hidden(seed, kind):
-    """Wherever paper is missing, the map of hidden places says so, to a pixel of the map."""
+    """The map of hidden places is the paper that is missing or covered, but for edges of a pixel of the map."""
     page = white_page()
     page[..., :3] = 170  # no box is of this grey
     before = page.copy()
     hidden = damage_page(page, SCALE, DamageSettings(**{kind: 1.0}), 100.0, np.random.default_rng(seed))
-    rows, columns = np.nonzero(page[..., 3] == 0)
+    changed = np.any(page != before, axis=2)
+    if kind == "tears":
+        changed = page[..., 3] == 0  # its white rim lies on the paper
+    rows, columns = np.indices(changed.shape)
+    height, width = hidden.shape
     ratio = HIDDEN_PER_MM / SCALE
-    grown = np.pad(hidden, 1).astype(bool)
-    near = grown[2:, 1:-1] | grown[:-2, 1:-1] | grown[1:-1, 2:] | grown[1:-1, :-2] | grown[1:-1, 1:-1]
-    inside = np.round(np.stack([rows, columns]) * ratio).astype(int)
-    inside = np.minimum(inside, np.array(hidden.shape)[:, None] - 1)
-    assert near[inside[0], inside[1]].all()
-    assert hidden.any() == bool(np.any(page != before))
+    mapped = hidden[
+        np.minimum(np.round(rows * ratio).astype(int), height - 1),
+        np.minimum(np.round(columns * ratio).astype(int), width - 1),
+    ]
+    wrong = (mapped > 0) != changed
+    rim = wrong if kind != "tears" else wrong & changed
+    assert np.count_nonzero(rim) < 0.15 * np.count_nonzero(changed) + 20  # edges, of which the map is coarser
 
 
 def test_without_damage_the_page_stays():

@@ -138,8 +138,14 @@ def test_a_stopped_run_goes_on(records, tmp_path, monkeypatch):
     assert "there already" in said[0] and "there already" not in said[1]
     assert read_header(pages / "two").images[1].exists()
     assert not list(pages.glob(".*"))
-    export_pages(records, pages, ExportSettings("clean", seed=1, number=2), report=said.append)
+    export_pages(records, pages, ExportSettings("clean", seed=1), report=said.append)
     assert "there already" not in said[2]
+    assert not list(pages.glob("*-1.*"))  # of the two pages that stood there
+
+
+def test_labels_of_changed_signals_are_left_out(records, tmp_path):
+    export_pages(records / "one.hea", tmp_path / "pages", ExportSettings("kit", varied=True), report=quiet)
+    assert read_header(tmp_path / "pages" / "one").labels == ()
 
 
 def test_yolo_labels_are_the_boxes_of_the_truth(records, tmp_path):
@@ -216,14 +222,15 @@ def test_records_that_cannot_be_drawn_are_named_and_the_others_drawn(tmp_path):
 
 @pytest.mark.parametrize(("fs", "seconds"), [(100.0, 4.0), (1000.0, 10.0), (500.0, 30.0)])
 def test_any_rate_and_length(tmp_path, fs, seconds):
-    """A record of 4 s fills its page; of one of 30 s the first 10 are printed; the rest is NaN."""
+    """A record of 4 s fills its page; of one of 30 s the first 10 are printed; a missing lead is NaN."""
     time = np.arange(round(fs * seconds)) / fs
     signal = 0.5 * np.sin(2 * np.pi * time)[:, None] * np.ones(12)
     signal[:, 4] = np.nan
     write_record(tmp_path / "records", "one", signal, fs, LEADS)
-    export_pages(tmp_path / "records", tmp_path / "pages", ExportSettings("clean", seed=1), report=quiet)
+    export_pages(tmp_path / "records", tmp_path / "pages", ExportSettings("kit", seed=1), report=quiet)
     reference, rate, _ = read_signal(tmp_path / "pages" / "one")
     assert (rate, len(reference)) == (fs, len(signal))
     printed = np.flatnonzero(np.isfinite(reference).any(axis=1))
-    assert 0 <= printed[-1] < min(seconds, 10.0) * fs
+    assert printed[0] == 0
+    assert printed[-1] + 1 == min(seconds, 10.0) * fs  # in this profile columns follow each other at 25 mm/s
     assert np.isnan(reference[:, 4]).all()

@@ -56,10 +56,11 @@ def test_ends_are_round_and_nothing_lies_beyond():
     assert mask[:, 29].sum() < mask[:, 60].sum()
 
 
+@pytest.mark.parametrize("radius", [0.2, 1.0, 3.1, 6.3])
 @pytest.mark.parametrize("y", [-300.0, 400.0])
-def test_traces_off_the_page_are_not_drawn(y):
-    assert not paste(np.stack([np.linspace(10, 110, 50), np.full(50, y)], axis=1), 1.0).any()
-    assert not paste(np.stack([np.linspace(200, 300, 50), np.full(50, 40.0)], axis=1), 1.0).any()
+def test_traces_off_the_page_are_not_drawn(y, radius):
+    assert not paste(np.stack([np.linspace(10, 110, 50), np.full(50, y)], axis=1), radius).any()
+    assert not paste(np.stack([np.linspace(200, 300, 50), np.full(50, 40.0)], axis=1), radius).any()
 
 
 def test_bars_cover_their_area():

@@ -63,6 +63,9 @@ def test_blur_follows_the_resolution():
         ("[damage]\nstains = 2", "stains is a chance, expected within"),
         ("[print]\nheader = [0, 1]", r"\[print\]"),
         ("[ink", "expected a profile"),
+        ("resolution = 100", "resolution must be"),
+        ('[ink]\nwidth = ["a", 2]', r"page.toml \[ink\] width: expected a number"),
+        ('base = "nothing"', "expected a profile .TOML. in .*nothing.toml"),
     ],
 )
 def test_unusable_settings_are_named(tmp_path, text, message):
@@ -76,6 +79,14 @@ def test_a_file_overrides_only_what_it_says(tmp_path):
     (tmp_path / "mine.toml").write_text("[ink]\nwidth = [0.3, 0.4]\n", encoding="utf-8")
     profile = load_profile(tmp_path / "mine.toml")
     assert profile == replace(Profile("mine"), ink=replace(Profile("mine").ink, width=(0.3, 0.4)))
+
+
+def test_a_base_is_taken_over_but_for_what_is_said(tmp_path):
+    (tmp_path / "one.toml").write_text("[ink]\nwidth = [0.3, 0.4]\nbroken = 0.5\n[damage]\ntape = 0.1\n")
+    (tmp_path / "two.toml").write_text('base = "one"\nresolution = [90, 100]\n[ink]\nbroken = 0.2\n')
+    two = load_profile(tmp_path / "two.toml")
+    assert (two.name, two.resolution) == ("two", (90.0, 100.0))
+    assert (two.ink.width, two.ink.broken, two.damage.tape) == ((0.3, 0.4), 0.2, 0.1)
 
 
 @settings(deadline=None, max_examples=80)
