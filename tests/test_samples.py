@@ -157,11 +157,15 @@ def test_another_program_in_place_of_run_model_gives_the_same_record(awkward, ro
     assert read_header(tmp_path / "order").labels == read_header(output / "order").labels
 
 
-def test_half_a_record_is_half_a_page(root, tmp_path):
+MISSED = "on this page the detector misses leads, and the scale is taken for half of what it is"
+
+
+@pytest.mark.parametrize("seed", [6, pytest.param(1, marks=pytest.mark.xfail(reason=MISSED, strict=True))])
+def test_half_a_record_is_half_a_page(root, seed):
     """A record of 5 s fills a page of 5 s: leads last 1.25 s, at their right height."""
     time = np.arange(2500) / 500
     signal = np.stack([0.5 * np.sin(2 * np.pi * 2 * time) ** 9 * (1 + k / 12) for k in range(12)], axis=1)
-    page = draw_page(signal, 500, Arrangement(layout_3x4(seconds=5.0)), PROFILES["clean"], np.random.default_rng(6))
+    page = draw_page(signal, 500, Arrangement(layout_3x4(seconds=5.0)), PROFILES["clean"], np.random.default_rng(seed))
     digitized = build_pipeline(root / "model").digitize(page.image, 500, 2500, LEADS)
     assert digitized.calibration.pixels_per_mm == pytest.approx((page.pixels_per_mm,) * 2, rel=0.01)
     known = np.flatnonzero(np.isfinite(digitized.recording.signal[:, LEADS.index("V1")]))

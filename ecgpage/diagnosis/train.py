@@ -19,6 +19,7 @@ from ecgpage.diagnosis.labels import ABNORMAL, decide, read_classes
 from ecgpage.diagnosis.metrics import choose_thresholds, class_f_measures, macro_f_measure, refine_thresholds
 from ecgpage.diagnosis.network import PageClassifier
 from ecgpage.synthesis import Profile
+from ecgpage.synthesis.arrangement import ArrangementSettings
 from ecgpage.synthesis.signals import AS_RECORDED
 from ecgpage.training import TrainingSettings, train
 from ecgpage.training.loading import page_loader, page_source
@@ -71,9 +72,10 @@ def train_classifier(
 
 
 def usual_page(profile: Profile) -> Profile:
-    """The profile at the classifier's resolution, mostly in the usual arrangement."""
-    fixed = max(profile.print.fixed, USUAL_ARRANGEMENT)
-    return replace(profile.drawn_at(*RESOLUTION), print=replace(profile.print, fixed=fixed))
+    """The profile at the classifier's resolution: 3x4 with its strips, mostly in the usual arrangement."""
+    print_ = replace(profile.print, fixed=max(profile.print.fixed, USUAL_ARRANGEMENT))
+    arrangement = ArrangementSettings(strips=profile.arrangement.strips)
+    return replace(profile.drawn_at(*RESOLUTION), print=print_, arrangement=arrangement)
 
 
 def split_records(

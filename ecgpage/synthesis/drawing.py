@@ -110,10 +110,14 @@ def _print(
     for lead in arrangement.layout.leads:
         first, last = round(lead.start * fs), round((lead.start + lead.duration) * fs)
         values = signal[first:last, LEADS.index(lead.name)].astype(np.float32)
-        points = trace_on_paper(design, arrangement, lead, values, fs)
-        for run in _finite_runs(values):
+        runs = _finite_runs(values)
+        drawn = np.full_like(values, np.nan)  # a sample alone makes no trace
+        for run in runs:
+            drawn[run] = values[run]
+        points = trace_on_paper(design, arrangement, lead, drawn, fs)
+        for run in runs:
             ink.trace(points[run], width)
-        leads.append((lead, values, points))
+        leads.append((lead, drawn, points))
     for pulse in design.pulses:
         ink.line(pulse, width)
     if rng.random() < profile.ink.broken:

@@ -11,10 +11,10 @@ from ecgpage.diagnosis import LabelledRecord, train_classifier
 from ecgpage.diagnosis.dataset import RESOLUTION, PageDataset, find_page, jitter
 from ecgpage.diagnosis.labels import targets_of
 from ecgpage.diagnosis.network import INPUT_SIZE
-from ecgpage.diagnosis.train import MultiLabelLoss, split_records
+from ecgpage.diagnosis.train import MultiLabelLoss, split_records, usual_page
 from ecgpage.io import write_record
 from ecgpage.leads import LEADS, layout_3x4
-from ecgpage.synthesis import PROFILES, Arrangement, DrawnPage, draw_page
+from ecgpage.synthesis import PROFILES, Arrangement, DrawnPage, choose_arrangement, draw_page
 from ecgpage.training import DrawingSettings, StageSettings, TrainingSettings
 
 SHORT = Arrangement(layout_3x4(seconds=2.0))
@@ -89,6 +89,16 @@ def test_the_page_is_found_near_its_paper() -> None:
         errors.append(np.abs(found - drawn.outline).max() / width)
     assert 0 < whole < 20
     assert 0.002 < max(errors) < 0.06  # five standard deviations of 0.01, and rounding
+
+
+@pytest.mark.parametrize("name", ["clean", "photo"])
+def test_the_classifier_is_shown_usual_pages(name: str) -> None:
+    profile = usual_page(PROFILES[name])
+    rng = np.random.default_rng(0)
+    arrangements = [choose_arrangement(profile.arrangement, rng) for _ in range(40)]
+    assert {one.layout.name.split("+")[0] for one in arrangements} == {"3x4"}
+    assert {(one.speed, one.gains) for one in arrangements} == {(25.0, (10.0, 10.0))}
+    assert profile.resolution == RESOLUTION and profile.print.fixed == 0.9
 
 
 def test_jitter_moves_a_mark_a_little() -> None:

@@ -149,9 +149,14 @@ def test_a_lead_without_samples_is_not_on_the_page():
     signal = SIGNAL.copy()
     signal[:, LEADS.index("V3")] = np.nan
     signal[1000:1100, LEADS.index("I")] = np.nan
+    signal[[1100, 1102], LEADS.index("I")] = 0.1, np.nan  # a sample alone, and one NaN after another
+    signal[1101, LEADS.index("I")] = np.nan
     page = draw_page(signal, FS, USUAL, PROFILES["photo"], np.random.default_rng(3))
     assert {lead.lead.name for lead in page.leads} == set(LEADS) - {"V3"}
     assert all(np.isfinite(lead.box).all() and np.isfinite(lead.polygon).all() for lead in page.leads)
+    first = page.leads[0]
+    assert first.lead.name == "I"
+    assert np.flatnonzero(np.isnan(first.values)).tolist() == list(range(1000, 1103))  # the lone sample is not drawn
     named = {word.text.upper(): word.lead for word in page.names}
     assert named["V3"] == -1
     assert page.leads[named["V2"]].lead.name == "V2"

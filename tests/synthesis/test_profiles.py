@@ -117,6 +117,16 @@ def test_any_arrangement_is_consistent(seed, seconds):
         assert all(first[0] + first[1] <= second[0] + 1e-6 for first, second in zip(ends, ends[1:], strict=False))
 
 
+def test_layouts_have_the_strips_that_the_settings_make_likely():
+    """Half without and half with three: of 40 pages, all but by a chance of one in 10^11 of either kind."""
+    rng = np.random.default_rng(0)
+    settings = ArrangementSettings(strips=(("0", 0.5), ("1", 0.0), ("3", 0.5)))
+    assert {choose_arrangement(settings, rng).layout.rows for _ in range(40)} == {3, 6}
+    usual = ArrangementSettings(strips=(("1", 1.0),), usual_strip=0.8)
+    strips = [choose_arrangement(usual, rng).layout.leads[-1].name for _ in range(300)]
+    assert 0.73 < strips.count("II") / 300 < 0.87  # three standard deviations
+
+
 def test_columns_follow_each_other_or_show_the_same_time():
     names = by_columns(CABRERA, 2)
     assert names[0] == ("aVL", "V1") and names[5] == ("III", "V6")
