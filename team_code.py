@@ -22,7 +22,7 @@ where there is none (``python -m benchmarks.challenge_delay``)."""
 
 
 def train_models(data_folder: str, model_folder: str, verbose: bool) -> None:
-    """Train detector, digitizer and classifier on the records of ``data_folder`` and save them in ``model_folder``.
+    """Train all stages on the records of ``data_folder`` and save them in ``model_folder``.
 
     The environment variables ECGPAGE_TRAINING (a settings file, or ``default`` or ``smallest``) and
     ECGPAGE_TRAINING_SECONDS (total time budget) bound the training; a training that was stopped goes on where it was.
@@ -47,7 +47,8 @@ def run_models(
     at its sampling frequency and length, NaN where nothing is printed. labels: class names.
     Raises ecgpage.recording.PageError if none of the record's pictures can be read.
     """
-    pipeline = Pipeline(digitization_model.detector, digitization_model.digitizer, classification_model)
+    stages = digitization_model
+    pipeline = Pipeline(stages.detector, stages.digitizer, classification_model, stages.reader)
     recording = digitize_record(Path(record), pipeline)
     if verbose:
         for warning in recording.warnings:

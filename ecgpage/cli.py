@@ -1,4 +1,4 @@
-"""The command line: ``python -m ecgpage demo | digitize | synthesize``."""
+"""The command line: ``python -m ecgpage demo | digitize | synthesize | train | export``."""
 
 from __future__ import annotations
 
@@ -32,6 +32,8 @@ def build_parser() -> argparse.ArgumentParser:
     _add_demo(commands)
     _add_digitize(commands)
     _add_synthesize(commands)
+    _add_train(commands)
+    _add_export(commands)
     return parser
 
 
@@ -152,4 +154,60 @@ def _draw_sheet(options: argparse.Namespace) -> int:
     sheet = contact_sheet(options.input, PROFILES[options.profile], signals, options.seed, number)
     write_sheet(options.sheet, sheet)
     print(options.sheet)
+    return 0
+
+
+STAGE_NAMES = {
+    "detection": "detector", "names": "name_reader", "digitization": "digitizer", "diagnosis": "classifier"
+}  # fmt: skip
+
+
+def _add_train(commands: argparse._SubParsersAction) -> None:
+    train = commands.add_parser("train", help="train one stage on pages drawn from records")
+    train.add_argument("stage", choices=sorted(STAGE_NAMES), help="which of the stages")
+    train.add_argument("-d", "--data", type=Path, required=True, help="folder of WFDB records with signals")
+    train.add_argument("-m", "--model", type=Path, required=True, help="model folder; its other stages stay")
+    train.add_argument("--settings", type=Path, help="settings file (TOML); else as ECGPAGE_TRAINING says")
+    train.add_argument("--seconds", type=float, help="time budget, s; a training that was stopped goes on")
+    train.add_argument("--weights", type=Path, help="detection: checkpoint to start from (.pt, .safetensors)")
+    train.add_argument("--variant", choices=("tiny", "full"), default="tiny", help="detection: the network")
+    train.add_argument("--height", type=int, help="detection: height of the network's input, a multiple of 32")
+    train.add_argument("--width", type=int, help="detection: its width")
+    train.set_defaults(run=_train)
+
+
+def _train(options: argparse.Namespace) -> int:
+    from dataclasses import replace
+
+    from ecgpage.detection import DetectorSettings
+    from ecgpage.train import train_stages
+    from ecgpage.training.configuration import load_settings, settings_from_environment
+
+    settings = load_settings(options.settings) if options.settings else settings_from_environment()
+    settings = settings.only(STAGE_NAMES[options.stage])
+    if options.seconds is not None:
+        settings = settings.within(options.seconds)
+    size = {side: value for side in ("height", "width") if (value := getattr(options, side)) is not None}
+    network = replace(DetectorSettings(variant=options.variant), **size)
+    if options.weights is not None and not options.weights.is_file():
+        raise ValueError(f"expected a checkpoint to start from, came {options.weights}")
+    train_stages(options.data, options.model, settings, network=network, weights=options.weights)
+    return 0
+
+
+def _add_export(commands: argparse._SubParsersAction) -> None:
+    export = commands.add_parser("export", help="write the detector as ONNX")
+    export.add_argument("-o", "--output", type=Path, required=True, help="where the network goes (.onnx)")
+    export.add_argument("--model", type=Path, default=HERE / "model", help="folder of the trained model")
+    export.set_defaults(run=_export)
+
+
+def _export(options: argparse.Namespace) -> int:
+    from ecgpage.detection import load_detector
+    from yolov7 import export_onnx
+
+    detector = load_detector(options.model)
+    options.output.parent.mkdir(parents=True, exist_ok=True)
+    export_onnx(detector.network, options.output, detector.settings.size)
+    print(f"{options.output}: images (batch, 3, {detector.settings.height}, {detector.settings.width}) in [0, 1]")
     return 0

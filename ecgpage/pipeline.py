@@ -14,13 +14,16 @@ import numpy as np
 from ecgpage.calibration.assembly import assemble, limb_lead_quality
 from ecgpage.calibration.grid import GridEstimate, measure_grid
 from ecgpage.calibration.scale import calibrate
+from ecgpage.detection.closer import detect_closely, evidence
 from ecgpage.detection.detector import LeadDetector, load_detector
 from ecgpage.detection.layout import arrange
+from ecgpage.detection.name_reader import NameReader, load_name_reader
 from ecgpage.diagnosis.classifier import Classifier, load_classifier
 from ecgpage.digitization.digitizer import Digitizer, load_digitizer
 from ecgpage.geometry import map_box
 from ecgpage.header import RecordHeader
 from ecgpage.io import read_header, read_image
+from ecgpage.leads import MILLIMETERS_PER_SECOND
 from ecgpage.page.rectification import rotate_page, straighten_with_grid
 from ecgpage.recording import Calibration, DigitizedPage, LeadBox, LeadTrace, Page, PageError, Recording
 
@@ -45,13 +48,21 @@ class SupportsDigitize(Protocol):
 class Pipeline:
     """From a picture to a recording, with models that are loaded once.
 
+    reader: reads the printed lead names; without one, names are the detector's and the layout's alone.
     stage_seconds: how long each stage of the last page took, s.
     """
 
-    def __init__(self, detector: LeadDetector, digitizer: Digitizer, classifier: Classifier | None = None) -> None:
+    def __init__(
+        self,
+        detector: LeadDetector,
+        digitizer: Digitizer,
+        classifier: Classifier | None = None,
+        reader: NameReader | None = None,
+    ) -> None:
         self.detector = detector
         self.digitizer = digitizer
         self.classifier = classifier
+        self.reader = reader
         self.stage_seconds: dict[str, float] = {}
 
     def digitize(self, image: np.ndarray, fs: float, num_samples: int, names: Sequence[str]) -> DigitizedPage:
@@ -81,15 +92,19 @@ class Pipeline:
         with self._clock("rectification"):
             page, grid = straighten_with_grid(image)
         with self._clock("detection"):
-            boxes = self.detector(page)
-            if _evidence(boxes) < CLEAR_LEADS:
+            boxes = detect_closely(self.detector, page)
+            if evidence(boxes) < CLEAR_LEADS:
                 tries = [(boxes, page)]
                 for turns in (1, 2, 3):
                     turned = rotate_page(page, turns)
-                    tries.append((self.detector(turned), turned))
-                boxes, best = max(tries, key=lambda one: _evidence(one[0]))
+                    tries.append((detect_closely(self.detector, turned), turned))
+                boxes, best = max(tries, key=lambda one: evidence(one[0]))
                 page, grid = (page, grid) if best is page else (best, measure_grid(best))
-            leads, warnings = arrange(boxes, seconds) if boxes else ((), ())
+            if self.reader is not None:
+                boxes = self.reader(page, boxes)
+            known = grid.pitch is not None and grid.nested  # 5 mm from line to line
+            pixels_per_second = grid.pitch[0] / 5 * MILLIMETERS_PER_SECOND if known else None
+            leads, warnings = arrange(boxes, seconds, page.size, pixels_per_second) if boxes else ((), ())
         return page, grid, leads, warnings
 
     def _trace(
@@ -117,14 +132,6 @@ class Pipeline:
         begin = time.perf_counter()
         yield
         self.stage_seconds[stage] = self.stage_seconds.get(stage, 0.0) + time.perf_counter() - begin
-
-
-def _evidence(boxes: Sequence[LeadBox]) -> float:
-    """Sum of the best score of each lead's name."""
-    best: dict[str, float] = {}
-    for box in boxes:
-        best[box.name] = max(box.score, best.get(box.name, 0.0))
-    return sum(best.values())
 
 
 def _doubts(
@@ -198,9 +205,9 @@ def digitize_pictures(
 
 
 def build_pipeline(model_folder: Path) -> Pipeline:
-    """Load detector, digitizer and classifier from a model folder.
+    """Load detector, name reader, digitizer and classifier from a model folder; the reader may be missing.
 
     Raises CheckpointError naming the file that is missing or broken. No file is unpickled.
     """
     folder = Path(model_folder)
-    return Pipeline(load_detector(folder), load_digitizer(folder), load_classifier(folder))
+    return Pipeline(load_detector(folder), load_digitizer(folder), load_classifier(folder), load_name_reader(folder))

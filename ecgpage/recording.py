@@ -40,7 +40,8 @@ class Page:
 class LeadBox:
     """One detected lead sequence: box (x0, y0, x1, y1) in page pixels, from its first to its last printed sample and
     from its highest to its lowest point; ``score`` in [0, 1]; row, column, start (s), duration (s) once the layout is
-    known, else -1 / NaN."""
+    known, else -1 / NaN. inverted: printed upside down ("-aVR"). reading: how likely the print beside it is each of
+    ``name_reader.NAMES``, () where it was not read."""
 
     name: str
     box: tuple[float, float, float, float]
@@ -50,6 +51,8 @@ class LeadBox:
     column: int = -1
     start: float = float("nan")
     duration: float = float("nan")
+    inverted: bool = False
+    reading: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)

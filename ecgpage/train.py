@@ -1,4 +1,4 @@
-"""Trains detector, digitizer and classifier from a folder of digital records, one after the other."""
+"""Trains detector, name reader, digitizer and classifier from a folder of digital records, one after the other."""
 
 from __future__ import annotations
 
@@ -11,7 +11,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from ecgpage.detection.detector import save_detector
+from ecgpage.detection.detector import DetectorSettings, save_detector
+from ecgpage.detection.name_reader import save_name_reader
+from ecgpage.detection.name_training import train_name_reader
 from ecgpage.detection.train import train_detector
 from ecgpage.diagnosis.classifier import save_classifier
 from ecgpage.diagnosis.dataset import LabelledRecord
@@ -22,7 +24,7 @@ from ecgpage.header import RecordError
 from ecgpage.io import find_records, has_signal, read_header, read_signal, write_text
 from ecgpage.synthesis.records import SHORTEST_SECONDS
 from ecgpage.synthesis.signals import VARIED
-from ecgpage.training.configuration import StageSettings, TrainingSettings, settings_from_environment
+from ecgpage.training.configuration import STAGES, StageSettings, TrainingSettings, settings_from_environment
 from ecgpage.training.loading import page_source
 
 CHECKPOINTS = "checkpoints"
@@ -34,11 +36,14 @@ def train_stages(
     model_folder: Path,
     settings: TrainingSettings | None = None,
     report: Callable[[str], None] = print,
+    network: DetectorSettings | None = None,
+    weights: Path | None = None,
 ) -> None:
-    """Train all three stages and save them in ``model_folder``; a stage with a budget of 0 s is left out.
+    """Train all stages and save them in ``model_folder``; a stage with a budget of 0 s is left out.
 
     data_folder: WFDB records with signals, 12 leads, Challenge headers; pages are drawn from them. settings: by
-    default what the environment asks for. A training that was stopped goes on from ``model_folder/checkpoints``.
+    default what the environment asks for. network, weights: the detector's variant and input size, and a checkpoint
+    that it starts from (see ``train_detector``). A training that was stopped goes on from ``model_folder/checkpoints``.
     Raises RecordError where the folder has no record with a signal.
     """
     settings = settings or settings_from_environment()
@@ -48,9 +53,15 @@ def train_stages(
     keep_or_drop_states(states, _made_of(records, settings), report)
     drawing = settings.drawing
     if settings.detector.seconds > 0:
-        state = states / "detector.safetensors"
-        detector = train_detector(paths, drawing, settings.detector, state, report=report)
-        save_detector(model_folder, detector, _facts(settings.detector, data_folder, len(paths)))
+        network = network or DetectorSettings()
+        state = states / f"detector-{network.variant}-{network.height}x{network.width}.safetensors"
+        detector = train_detector(paths, drawing, settings.detector, state, network, report, weights)
+        started = {"weights": weights.name} if weights else {}
+        save_detector(model_folder, detector, _facts(settings.detector, data_folder, len(paths)) | started)
+    if settings.name_reader.seconds > 0:
+        state = states / "name_reader.safetensors"
+        reader = train_name_reader(paths, drawing, settings.name_reader, state, report)
+        save_name_reader(model_folder, reader, _facts(settings.name_reader, data_folder, len(paths)))
     if settings.digitizer.seconds > 0:
         drawer = page_source(drawing, VARIED)
         state, pages = states / "digitizer.safetensors", drawing.pages
@@ -118,7 +129,7 @@ def _made_of(records: list[LabelledRecord], settings: TrainingSettings) -> str:
     """Records, labels and settings but for the budgets, which may change between runs, as JSON."""
     parts = json.dumps([[record.path.name, *record.labels] for record in records])
     stages = asdict(settings)
-    for stage in ("detector", "digitizer", "classifier"):
+    for stage in STAGES:
         for budget in ("seconds", "steps", "checkpoint_seconds", "workers", "device"):
             stages[stage].pop(budget)
     digest = hashlib.blake2b(parts.encode(), digest_size=16).hexdigest()

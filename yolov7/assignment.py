@@ -15,8 +15,8 @@ from yolov7.head import STRIDES
 class Matches:
     """The positive cells of one level.
 
-    image, anchor, row, column: (P,) indices into a raw prediction (B, 3, H, W, 5 + nc); each cell appears once.
-    target: (P,) index of the box that the cell answers for.
+    image, anchor, row, column: (P,) indices into a raw prediction (B, 3, H, W, 5 + nc). target: (P,) index of the box
+    that the cell answers for. As published, a cell that is near two boxes may appear twice.
     """
 
     image: Tensor
@@ -56,10 +56,10 @@ def ratio_test(sizes: Tensor, anchors: Tensor, ratio: float) -> Tensor:
     return torch.maximum(factor, 1 / factor).amax(-1) < ratio
 
 
-class DynamicAssigner:
-    """Assigns cells to boxes per image over all levels.
+class CandidateAssigner:
+    """Every candidate answers for the box that it is near: the plain assignment, by which a network is validated.
 
-    Targets are (T, 6): image index, class, cx, cy, w, h in input pixels. Every cell answers for at most one box.
+    Targets are (T, 6): image index, class, cx, cy, w, h in input pixels.
     """
 
     def __init__(self, settings: AssignmentSettings | None = None) -> None:
@@ -68,7 +68,47 @@ class DynamicAssigner:
     @torch.no_grad()
     def __call__(self, raw: list[Tensor], targets: Tensor, anchors: Tensor) -> list[Matches]:
         """Assign raw predictions (B, 3, H, W, 5 + nc) per level; ``anchors`` (3, 3, 2) in pixels."""
-        cells = torch.cat([self.candidates(targets, anchors[k], k, raw[k].shape) for k in range(len(raw))])
+        levels = [candidates(targets, anchors[k], k, raw[k].shape, self.settings) for k in range(len(raw))]
+        return [_matches(cells, target, level) for level, (cells, target) in enumerate(levels)]
+
+
+def candidates(
+    targets: Tensor, anchors: Tensor, level: int, shape: torch.Size, settings: AssignmentSettings
+) -> tuple[Tensor, Tensor]:
+    """Cells that may answer for a box of their image, on one level with its anchors (3, 2) in pixels.
+
+    Returns (C, 5), level, image, anchor, row, column, and (C,) the box; a box's own cells first, then the neighbours to
+    the left, above, to the right, below. A cell near two boxes is a candidate for each.
+    """
+    anchor, which = ratio_test(targets[:, 4:6], anchors, settings.ratio).T.nonzero().unbind(1)
+    position = targets[which, 2:4] / STRIDES[level]
+    limit = position.new_tensor([shape[3], shape[2]])
+    rest = limit - position
+    low = (position % 1 < settings.offset) & (position > 1)
+    high = (rest % 1 < settings.offset) & (rest > 1)
+    steps = position.new_tensor([(0, 0), (-1, 0), (0, -1), (1, 0), (0, 1)]) * settings.offset
+    use = torch.cat([torch.ones_like(low[:, :1]), low, high], dim=1)  # (N, 5)
+    step, index = use.T.nonzero().unbind(1)
+    cell = (position[index] + steps[step]).floor().clamp(min=0).minimum(limit - 1).long()
+    image = targets[which[index], 0].long()
+    cells = torch.stack([torch.full_like(image, level), image, anchor[index], cell[:, 1], cell[:, 0]], dim=1)
+    return cells, which[index]
+
+
+class DynamicAssigner:
+    """Assigns cells to boxes per image over all levels; a candidate that two boxes claim goes to the cheaper one.
+
+    Targets are (T, 6): image index, class, cx, cy, w, h in input pixels.
+    """
+
+    def __init__(self, settings: AssignmentSettings | None = None) -> None:
+        self.settings = settings or AssignmentSettings()
+
+    @torch.no_grad()
+    def __call__(self, raw: list[Tensor], targets: Tensor, anchors: Tensor) -> list[Matches]:
+        """Assign raw predictions (B, 3, H, W, 5 + nc) per level; ``anchors`` (3, 3, 2) in pixels."""
+        levels = [candidates(targets, anchors[k], k, raw[k].shape, self.settings)[0] for k in range(len(raw))]
+        cells = torch.cat(levels)
         chosen, owners = [], []
         for image in cells[:, 1].unique().tolist():
             pool = cells[cells[:, 1] == image]
@@ -79,22 +119,6 @@ class DynamicAssigner:
         cells = torch.cat([cells[:0], *chosen])
         target = torch.cat([cells[:0, 0], *owners])
         return [_matches(cells, target, level) for level in range(len(raw))]
-
-    def candidates(self, targets: Tensor, anchors: Tensor, level: int, shape: torch.Size) -> Tensor:
-        """Cells that may answer for a box of their image: (C, 5) of level, image, anchor, row, column, each once."""
-        which, anchor = ratio_test(targets[:, 4:6], anchors, self.settings.ratio).nonzero().unbind(1)
-        position = targets[which, 2:4] / STRIDES[level]
-        cell = position.floor()
-        part = position - cell
-        steps = position.new_tensor([(0, 0), (-1, 0), (0, -1), (1, 0), (0, 1)])
-        near, far = part < self.settings.offset, part > 1 - self.settings.offset
-        use = torch.cat([torch.ones_like(near[:, :1]), near, far], dim=1)  # (N, 5)
-        index, step = use.nonzero().unbind(1)
-        column, row = (cell[index] + steps[step]).long().unbind(1)
-        inside = (column >= 0) & (row >= 0) & (column < shape[3]) & (row < shape[2])
-        image = targets[which[index], 0].long()
-        cells = torch.stack([torch.full_like(image, level), image, anchor[index], row, column], dim=1)
-        return cells[inside].unique(dim=0)
 
     def _assign_image(self, raw: list[Tensor], anchors: Tensor, pool: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
         """Choose from one image's candidates: their indices and, for each, the index of its target."""
@@ -114,12 +138,9 @@ class DynamicAssigner:
 def class_cost(logits: Tensor, classes: Tensor) -> Tensor:
     """Binary cross-entropy of sqrt(class x objectness) against each target's one-hot class.
 
-    logits: (C, 1 + nc), objectness first; classes: (T,). Returns (T, C), always finite. With one class, objectness
-    alone counts.
+    logits: (C, 1 + nc), objectness first; classes: (T,). Returns (T, C), always finite.
     """
     objectness, scores = logits[:, :1].float().sigmoid(), logits[:, 1:].float().sigmoid()
-    if scores.shape[1] == 1:
-        scores = torch.ones_like(scores)
     probability = (objectness * scores).sqrt().clamp(1e-6, 1 - 1e-6)
     wrong = -(1 - probability).log()  # (C, nc)
     right = -probability.log()

@@ -1,7 +1,8 @@
 """Official YOLOv7 checkpoints, read without their code and without running anything that they contain.
 
-An official file pickles whole module objects. It is read by the restricted unpickler (``weights_only=True``) with each
-class that it names replaced by an empty ``nn.Module``, which is enough to collect a state dict.
+An official file pickles whole module objects. It is read by the restricted unpickler (``weights_only=True``) with the
+network classes that it names replaced by empty ``nn.Module``s, which is enough to collect a state dict; a file that
+names anything else is refused.
 """
 
 from __future__ import annotations
@@ -10,7 +11,22 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
 from torch import Tensor, nn
+
+from yolov7.head import ANCHORS_PER_LEVEL
+from yolov7.model import DetectionModel, yolov7_full, yolov7_tiny
+
+HEAD_LAYERS = {yolov7_tiny: 77, yolov7_full: 105}
+"""Index of each network's head in its layer list."""
+
+
+NETWORK_CLASSES = ("models.", "torch.nn.modules.")
+"""Beginnings of the names of classes that are replaced; what they would do is never run."""
+
+HARMLESS = ("numpy.core.multiarray.scalar", "numpy._core.multiarray.scalar", "numpy.dtype", "numpy.dtypes.Float64DType")
+"""Other names in official files, of a score kept beside the weights; replaced as well."""
 
 
 class CheckpointError(ValueError):
@@ -33,12 +49,18 @@ class _Placeholder(nn.Module):
 
 
 def read_checkpoint(path: Path) -> dict[str, Tensor]:
-    """The float32 state dict of an official checkpoint (its ``ema``, else its ``model``) or of a plain state dict.
+    """The float32 state dict of an official checkpoint (its ``ema``, else its ``model``) or of a plain state dict, in a
+    file of torch.save or of safetensors.
 
     Raises CheckpointError where the file is no checkpoint.
     """
+    if Path(path).suffix == ".safetensors":
+        return _state_dict(_read_safetensors(Path(path)), path)
     try:
         names = torch.serialization.get_unsafe_globals_in_checkpoint(path)
+        refused = [name for name in names if not name.startswith(NETWORK_CLASSES) and name not in HARMLESS]
+        if refused:
+            raise CheckpointError(f"it names {', '.join(refused)}, which no network needs")
         stand_ins = [(type(name.rpartition(".")[2], (_Placeholder,), {}), name) for name in names]
         with torch.serialization.safe_globals(stand_ins):
             content = torch.load(path, map_location="cpu", weights_only=True)
@@ -49,6 +71,13 @@ def read_checkpoint(path: Path) -> dict[str, Tensor]:
     return _state_dict(content, path)
 
 
+def _read_safetensors(path: Path) -> dict[str, Tensor]:
+    try:
+        return load_file(path)
+    except SafetensorError as error:
+        raise CheckpointError(f"{path}: expected a file of safetensors: {error}") from error
+
+
 def _state_dict(content: object, path: Path) -> dict[str, Tensor]:
     if isinstance(content, dict) and ("model" in content or "ema" in content):
         content = content.get("ema") or content.get("model")
@@ -57,6 +86,25 @@ def _state_dict(content: object, path: Path) -> dict[str, Tensor]:
     if not isinstance(content, dict) or not content or not all(isinstance(v, Tensor) for v in content.values()):
         raise CheckpointError(f"{path}: expected a model or a state dict, got {type(content).__name__} without weights")
     return {name: value.float() if value.is_floating_point() else value for name, value in content.items()}
+
+
+def build_model(state: dict[str, Tensor]) -> DetectionModel:
+    """The network that a state dict belongs to, tiny or full, training or deploy form, with its weights.
+
+    Raises CheckpointError where it is neither.
+    """
+    for build in (yolov7_tiny, yolov7_full):
+        head = f"model.{HEAD_LAYERS[build]}"
+        bias = state.get(f"{head}.m.0.bias")
+        if bias is None:
+            continue
+        model = build(len(bias) // ANCHORS_PER_LEVEL - 5, implicit=f"{head}.ia.0.implicit" in state)
+        try:
+            model.load_state_dict(state)
+        except RuntimeError as error:
+            raise CheckpointError(f"expected the weights of a YOLOv7 network: {error}") from error
+        return model
+    raise CheckpointError(f"expected a head at layer {' or '.join(map(str, HEAD_LAYERS.values()))}, found none")
 
 
 def transfer(model: nn.Module, state: dict[str, Tensor], anchors: bool = True) -> Transfer:

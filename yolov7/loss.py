@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from yolov7.assignment import DynamicAssigner, Matches, decode_cells
+from yolov7.assignment import CandidateAssigner, DynamicAssigner, Matches, decode_cells
 from yolov7.boxes import complete_iou, cxcywh_to_xyxy
 from yolov7.head import STRIDES
 
@@ -44,7 +44,7 @@ class DetectionLoss:
     (3, 3, 2) in input pixels. Returns the total, times the batch size, and its three terms as numbers.
     """
 
-    def __init__(self, settings: LossSettings, assigner: DynamicAssigner | None = None) -> None:
+    def __init__(self, settings: LossSettings, assigner: DynamicAssigner | CandidateAssigner | None = None) -> None:
         self.settings = settings
         self.assigner = assigner or DynamicAssigner()
 

@@ -57,12 +57,22 @@ class Letterbox:
         return (np.asarray(boxes, dtype=np.float64).reshape(-1, 4) - offset) / self.scale
 
 
-def letterbox(image: np.ndarray, size: tuple[int, int]) -> tuple[np.ndarray, Letterbox]:
-    """Fit an image (H, W, 3) uint8 into ``size`` (height, width): bilinear, area-averaged when it shrinks."""
+def letterbox_size(height: int, width: int, longest: int = 640, multiple: int = 32) -> tuple[int, int]:
+    """(height, width) of the smallest input for an image of height x width whose longer side becomes ``longest``."""
+    scale = longest / max(height, width)
+    sides = (max(1, round(height * scale)), max(1, round(width * scale)))
+    return -(-sides[0] // multiple) * multiple, -(-sides[1] // multiple) * multiple
+
+
+def letterbox(image: np.ndarray, size: tuple[int, int], average: bool = False) -> tuple[np.ndarray, Letterbox]:
+    """Fit an image (H, W, 3) uint8 into ``size`` (height, width), evenly padded.
+
+    Bilinear, as published; ``average``: averaged over areas where it shrinks, which keeps thin lines.
+    """
     fit = Letterbox.fit(*image.shape[:2], size)
     height = min(size[0], max(1, round(image.shape[0] * fit.scale)))
     width = min(size[1], max(1, round(image.shape[1] * fit.scale)))
-    method = cv2.INTER_AREA if fit.scale < 1 else cv2.INTER_LINEAR
+    method = cv2.INTER_AREA if average and fit.scale < 1 else cv2.INTER_LINEAR
     top, left = (size[0] - height) // 2, (size[1] - width) // 2
     canvas = np.full((*size, 3), FILL, dtype=np.uint8)
     canvas[top : top + height, left : left + width] = cv2.resize(image, (width, height), interpolation=method)
@@ -107,15 +117,28 @@ def non_maximum_suppression(boxes: np.ndarray, scores: np.ndarray, classes: np.n
 
 
 def select(
-    decoded: Tensor, confidence: float = 0.25, overlap: float = 0.45, limit: int = 300, candidates: int = 3000
+    decoded: Tensor,
+    confidence: float = 0.25,
+    overlap: float = 0.45,
+    limit: int = 300,
+    candidates: int = 30_000,
+    every_class: bool = False,
 ) -> list[Detections]:
-    """Pick detections from `decode`'s output; the score is objectness x class (objectness alone for one class)."""
+    """Pick detections from `decode`'s output; the score is objectness x class (objectness alone for one class).
+
+    every_class: a box may be found under each class that scores enough, not only under its best.
+    """
     results = []
     for image in decoded.float():
         scores = image[:, 4:5] if image.shape[1] == 6 else image[:, 4:5] * image[:, 5:]
-        row, label = (scores > confidence).nonzero().unbind(1)
+        if every_class:
+            row, label = (scores > confidence).nonzero().unbind(1)
+        else:
+            best, index = scores.max(1)
+            row = (best > confidence).nonzero()[:, 0]
+            label = index[row]
         score = scores[row, label]
-        order = score.argsort(descending=True)[:candidates]
+        order = score.argsort(descending=True, stable=True)[:candidates]
         boxes = cxcywh_to_xyxy(image[row[order], :4]).cpu().numpy()
         values, labels = score[order].cpu().numpy(), label[order].cpu().numpy()
         kept = non_maximum_suppression(boxes, values, labels, overlap)[:limit]
@@ -125,9 +148,16 @@ def select(
 
 @torch.inference_mode()
 def detect(
-    model: DetectionModel, images: list[np.ndarray], confidence: float = 0.25, overlap: float = 0.45
+    model: DetectionModel,
+    images: list[np.ndarray],
+    confidence: float = 0.25,
+    overlap: float = 0.45,
+    every_class: bool = False,
 ) -> list[Detections]:
-    """Run a model over images (H, W, 3) uint8 RGB of one size, H and W multiples of 32; boxes in their pixels."""
+    """Run a model over images (H, W, 3) uint8 RGB of one size, H and W multiples of 32; boxes in their pixels.
+
+    See `select` for the rest.
+    """
     weight = next(model.parameters())
     raw = model(images_to_tensor(images).to(weight))
-    return select(decode(raw, model.head.anchor_grid), confidence, overlap)
+    return select(decode(raw, model.head.anchor_grid), confidence, overlap, every_class=every_class)

@@ -1,11 +1,12 @@
-"""Training pages for the detector, drawn as they are needed."""
+"""Training pages for the detector and the name reader, drawn as they are needed."""
 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -21,6 +22,9 @@ from ecgpage.recording import Page
 from ecgpage.synthesis import DrawnPage
 from ecgpage.synthesis.records import DrawRecord
 
+SHELF = 64
+"""Drawn pages kept in memory where each is shown more than once."""
+
 RESOLUTION = (60.0, 120.0)
 """Dots per inch at which training pages are drawn: the detector's input is coarser still."""
 
@@ -30,15 +34,21 @@ class Jitter:
     """How far the straightened pages shown in training are off, as if the page's outline was found imprecisely.
 
     corners: of the page's size; rotation: degrees; margin: surroundings left on a side, of the page's size; careless:
-    chance of such margins (else they are within ``corners``). turned: chance of a page lying on its side or upside
-    down, on which nothing is to be found: this is how the detector tells which way up a page is.
+    chance of such margins (else they are within ``corners``). part: chance that only a part of the page is in view;
+    part_size: its share of each side. turned: chance of a page lying on its side or upside down, on which nothing is to
+    be found: this is how the detector tells which way up a page is. light: how far brightness, contrast and colours
+    are off; grey: chance of a view without colours.
     """
 
     corners: float = 0.015
     rotation: float = 1.5
-    margin: tuple[float, float] = (-0.03, 0.15)
+    margin: tuple[float, float] = (-0.03, 0.25)
     careless: float = 0.4
+    part: float = 0.08
+    part_size: tuple[float, float] = (0.5, 0.95)
     turned: float = 0.1
+    light: float = 0.15
+    grey: float = 0.1
 
 
 @dataclass(frozen=True)
@@ -53,29 +63,33 @@ class Example:
 class DrawnPages(IterableDataset):
     """Endless examples; in each round every record is shown once, in random order, as one of its pages.
 
-    pages_per_record: how many different pages a record has, each drawn from its own seed; 0 draws a new one each time.
-    A record that makes no page is passed over.
+    make: makes a drawn page into an example. pages_per_record: how many different pages a record has, each drawn from
+    its own seed; 0 draws a new one each time.
+    shows: how many examples each drawn page makes on average, straightened and lit anew for each and other pages
+    between them: drawing takes longer than that. A record that makes no page is passed over.
     """
 
     def __init__(
         self,
         records: Sequence[Path],
         draw: DrawRecord,
-        size: tuple[int, int],
+        make: Callable[[DrawnPage, np.random.Generator], Any],
         pages_per_record: int = 0,
         seed: int = 0,
-        jitter: Jitter | None = None,
+        shows: int = 1,
     ) -> None:
         if not records:
             raise ValueError("expected records to draw pages from, got none")
+        if shows < 1:
+            raise ValueError(f"a drawn page must be shown at least once, got {shows}")
         self.records = records
         self.draw = draw
-        self.size = size
+        self.make = make
         self.pages_per_record = pages_per_record
         self.seed = seed
-        self.jitter = jitter or Jitter()
+        self.shows = shows
 
-    def __iter__(self) -> Iterator[Example]:
+    def __iter__(self) -> Iterator[Any]:
         worker = get_worker_info()
         rng = np.random.default_rng([self.seed, int(torch.randint(2**31, ()))])  # goes on, not back, when resumed
         share = (
@@ -83,38 +97,70 @@ class DrawnPages(IterableDataset):
             if worker is None
             else np.arange(worker.id, len(self.records), worker.num_workers)
         )
+        shelf: list[DrawnPage] = []
         while len(share):  # a worker more than there are records has none
             drawn = 0
             for index in rng.permutation(share):
-                example = self.example(int(index), rng)
-                if example is not None:
-                    drawn += 1
-                    yield example
+                page = self.draw_page(int(index), rng)
+                if page is None:
+                    continue
+                drawn += 1
+                yield self.make(page, rng)
+                if self.shows == 1:
+                    continue
+                for _ in range(self.shows - 1 if shelf else 0):
+                    yield self.make(shelf[int(rng.integers(len(shelf)))], rng)
+                if len(shelf) < SHELF:
+                    shelf.append(page)
+                else:
+                    shelf[int(rng.integers(SHELF))] = page
             if not drawn:
                 raise ValueError(f"none of the {len(share)} records makes a page")
 
-    def example(self, index: int, rng: np.random.Generator) -> Example | None:
+    def draw_page(self, index: int, rng: np.random.Generator) -> DrawnPage | None:
         """Draw one page of a record, or None where the record makes none."""
         if self.pages_per_record:
             rng = np.random.default_rng([self.seed, index, int(rng.integers(self.pages_per_record))])
         try:
-            page = self.draw(self.records[index], rng)
+            return self.draw(self.records[index], rng)
         except ValueError as error:
             warnings.warn(f"left out of training: {error}", stacklevel=2)
             return None
+
+
+@dataclass(frozen=True)
+class PageExamples:
+    """Makes a drawn page into an example of ``size`` (height, width), see ``straighten``."""
+
+    size: tuple[int, int]
+    jitter: Jitter = field(default_factory=Jitter)
+
+    def __call__(self, page: DrawnPage, rng: np.random.Generator) -> Example:
         return straighten(page, self.size, self.jitter, rng)
 
 
 def straighten(page: DrawnPage, size: tuple[int, int], jitter: Jitter, rng: np.random.Generator) -> Example:
-    """Straighten a drawn page as the page stage would, a little off, and fit it into ``size`` (height, width)."""
+    """Straighten a drawn page as the page stage would, a little off, and fit it into ``size`` (height, width); its
+    light is a little off too."""
     page_to_picture, page_size = jittered_page(page, jitter, rng)
     if rng.random() < jitter.turned:
         turned = rotate_page(Page(page.image, page_size, page_to_picture, True), int(rng.choice([1, 2, 2, 3])))
         view, _ = page_view(turned.image, turned.page_to_picture, turned.size, size)
-        return Example(view, np.zeros((0, 4)), np.zeros(0, np.int64))
+        return Example(relit(view, jitter, rng), np.zeros((0, 4)), np.zeros(0, np.int64))
     view, fit = page_view(page.image, page_to_picture, page_size, size)
     boxes, classes = lead_targets(page, fit.matrix @ np.linalg.inv(page_to_picture), size)
-    return Example(view, boxes, classes)
+    return Example(relit(view, jitter, rng), boxes, classes)
+
+
+def relit(view: np.ndarray, jitter: Jitter, rng: np.random.Generator) -> np.ndarray:
+    """The view (H, W, 3) uint8 in another light: gamma, contrast and the balance of colours, or none of these."""
+    gain = np.exp(rng.uniform(-1, 1) * jitter.light) * np.exp(rng.uniform(-0.3, 0.3, 3) * jitter.light)
+    gamma = np.exp(2 * rng.uniform(-1, 1) * jitter.light)
+    if rng.random() < jitter.grey:
+        view = cv2.cvtColor(cv2.cvtColor(view, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB)
+        gain[:] = gain[0]
+    levels = 255 * (np.arange(256) / 255)[:, None] ** gamma * gain  # (256, 3)
+    return cv2.LUT(view, np.clip(np.round(levels), 0, 255).astype(np.uint8)[None])
 
 
 def jittered_page(page: DrawnPage, jitter: Jitter, rng: np.random.Generator) -> tuple[np.ndarray, tuple[int, int]]:
@@ -123,6 +169,9 @@ def jittered_page(page: DrawnPage, jitter: Jitter, rng: np.random.Generator) -> 
     careless = rng.random() < jitter.careless
     margins = rng.uniform(*(jitter.margin if careless else (-jitter.corners, jitter.corners)), 4)  # left, top, ...
     low, high = -margins[:2] * (width, height), (1 + margins[2:]) * (width, height)
+    if rng.random() < jitter.part:
+        low = low + (high - low) * rng.uniform(0, 1, 2) * (1 - (share := rng.uniform(*jitter.part_size, 2)))
+        high = low + share * (width, height)
     corners = np.array([[low[0], low[1]], [high[0], low[1]], [high[0], high[1]], [low[0], high[1]]])
     corners += rng.uniform(-jitter.corners, jitter.corners, (4, 2)) * (width, height) / 2
     angle = np.deg2rad(rng.uniform(-jitter.rotation, jitter.rotation))

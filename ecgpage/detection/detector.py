@@ -83,7 +83,7 @@ class LeadDetector:
 
     def detect_view(self, view: np.ndarray) -> Detections:
         """Detect on the network's input (H, W, 3) uint8 itself; boxes in its pixel edges, classes in LEADS."""
-        return detect(self.model, [view], self.settings.confidence, self.settings.overlap)[0]
+        return detect(self.model, [view], self.settings.confidence, self.settings.overlap, every_class=True)[0]
 
 
 def save_detector(folder: Path, detector: LeadDetector, description: Mapping[str, Any] | None = None) -> None:

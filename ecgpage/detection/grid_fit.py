@@ -29,8 +29,8 @@ class GridFit:
 
     @property
     def usable(self) -> bool:
-        """Whether columns run to the right and rows down."""
-        return self.width > 1 and self.pitch > 1
+        """Whether columns run to the right and rows down, more or less straight."""
+        return min(self.width, self.pitch) > 1 and abs(self.across[1]) < self.width and abs(self.down[0]) < self.width
 
     def center(self, row: float, column: float) -> np.ndarray:
         """(2,) centre of a cell."""
@@ -42,21 +42,28 @@ class GridFit:
         return (centers - self.origin) @ np.linalg.inv(basis).T
 
 
-def fit_grid(centers: np.ndarray, cells: np.ndarray, weights: np.ndarray) -> GridFit | None:
+def fit_grid(
+    centers: np.ndarray, cells: np.ndarray, weights: np.ndarray, column_width: float | None = None
+) -> GridFit | None:
     """Fit a grid to centres (N, 2) with their supposed (row, column) (N, 2), so that a minority of wrong ones matters
-    little (least absolute deviations). None where the cells do not span two rows and two columns.
+    little (least absolute deviations).
+
+    column_width: of a page of one column, where the boxes' centres do not show it. None where the cells do not span two
+    rows and two columns (two rows of one column), or not in the usual directions.
     """
-    design = np.column_stack([np.ones(len(cells)), cells[:, 1], cells[:, 0]])
-    if len(cells) < 3 or np.linalg.matrix_rank(design) < 3:
+    parts = [np.ones(len(cells)), cells[:, 0]] + ([] if column_width else [cells[:, 1]])
+    design = np.column_stack(parts)
+    if len(cells) < len(parts) or np.linalg.matrix_rank(design) < len(parts):
         return None
     weight = np.asarray(weights, dtype=np.float64)
-    solution = np.zeros((3, 2))
+    solution = np.zeros((len(parts), 2))
     for _ in range(ROUNDS):
         root = np.sqrt(weight)[:, None]
         solution = np.linalg.lstsq(design * root, centers * root, rcond=None)[0]
         residual = np.linalg.norm(centers - design @ solution, axis=1)
         weight = weights / np.maximum(residual, 1 + 0.05 * np.median(residual))
-    fit = GridFit(*solution)
+    across = np.array([column_width, 0.0]) if column_width else solution[2]
+    fit = GridFit(solution[0], across, solution[1])
     return fit if fit.usable else None
 
 

@@ -2,125 +2,223 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+from scipy.optimize import linear_sum_assignment
 
+from ecgpage.detection.arrangements import GRIDS, LeadGrid
 from ecgpage.detection.grid_fit import GridFit, edge_at, fit_edges, fit_grid
-from ecgpage.detection.lead_boxes import LEAST_SCORE, centers, height, middle, remove_duplicates, split_strips, width
+from ecgpage.detection.lead_boxes import LEAST_SCORE, Candidate, candidates, centers, height, middle, short_ones, width
 from ecgpage.detection.unarranged import in_reading_order
 from ecgpage.leads import LEADS
 from ecgpage.recording import LeadBox
 
+LEAST_SHARE = 0.55
+"""Share of the boxes, by weight, whose names must agree with an arrangement."""
 
-@dataclass(frozen=True)
-class LeadGrid:
-    """A page's arrangement of short leads: names[row][column]; successive columns follow each other in time."""
+LEAST_CELLS = 0.4
+"""Share of an arrangement's cells that boxes must be found for, at least four."""
 
-    name: str
-    names: tuple[tuple[str, ...], ...]
+UNPLACED, MISSING = 2.0, 1.0
+"""What a sure box without a cell, and a cell without a box, count against an arrangement, in log odds."""
 
-    @property
-    def shape(self) -> tuple[int, int]:
-        """(rows, columns)."""
-        return len(self.names), len(self.names[0])
+PRESENCE = 4.0
+"""What a box in a cell is worth, in log odds: even a wrong name says that there is a lead."""
 
-    def cell(self, name: str) -> tuple[int, int]:
-        """(row, column) of a lead."""
-        return next((r, row.index(name)) for r, row in enumerate(self.names) if name in row)
+DISTANCE = 6.0
+"""What a box one cell away from its place loses, times the distance squared, in log odds."""
 
-
-GRIDS = (LeadGrid("3x4", tuple(tuple(LEADS[3 * column + row] for column in range(4)) for row in range(3))),)
-"""The arrangements that can be recognised; the one that explains a page's boxes best is taken."""
-
-LEAST_BOXES = 5
-"""Fewer short leads than this do not show an arrangement."""
-
-LEAST_SHARE = 0.6
-"""Share of the boxes' scores whose names must agree with an arrangement."""
+CERTAIN = 2.0
+"""By how much the best arrangement must explain a page better than any other, in log odds."""
 
 LEAST_STRIP_SCORE = 0.15
 """A rhythm strip may score lower than a short lead, being of any lead; its place and length are telling enough."""
 
+MOST_STRIPS = 3
 
-def arrange(boxes: Sequence[LeadBox], seconds: float = 10.0) -> tuple[tuple[LeadBox, ...], tuple[str, ...]]:
+USUAL_STRIP = 1.0
+"""Log odds that a strip is lead II, before it is read."""
+
+
+def arrange(
+    boxes: Sequence[LeadBox],
+    seconds: float = 10.0,
+    size: tuple[int, int] | None = None,
+    pixels_per_second: float | None = None,
+) -> tuple[tuple[LeadBox, ...], tuple[str, ...]]:
     """Arrange detected boxes into a page of ``seconds``: the leads in printing order, and warnings as sentences.
 
     Each cell of the arrangement holds at most one lead; a name that contradicts its place is put right; a lead that
     was not detected is put, with score 0, where the arrangement says it is. Where no arrangement is recognised, the
-    boxes keep their names, stand in time by their place from left to right, and a warning says so.
+    boxes keep their names, stand in time by their place from left to right, and a warning says so; a warning also says
+    where another arrangement explains the page nearly as well.
+
+    size: (height, width) of the page, beyond which no lead is expected. pixels_per_second: along the page, where its
+    grid is known: leads that each take all of the seconds are told from it.
     """
-    boxes = remove_duplicates(boxes)
-    short, strips = split_strips(boxes)
-    found = [result for grid in GRIDS if (result := _match(grid, short)) is not None]
-    if not found:
-        return in_reading_order([box for box in boxes if box.score >= LEAST_SCORE], seconds)
-    best = max(found, key=lambda match: match.share)
-    return _arranged(best, strips, seconds)
+    found = candidates(boxes)
+    matches = sorted((match for grid in GRIDS for match in _matches(grid, found, size)), key=lambda match: -match.value)
+    if not matches or matches[0].share < LEAST_SHARE:
+        return in_reading_order([one.box for one in found if one.box.score >= LEAST_SCORE], seconds)
+    best = matches[0]
+    leads, warnings = _arranged(best, seconds, size, pixels_per_second)
+    other = next((match for match in matches if match.grid is not best.grid), None)
+    if other is not None and best.value - other.value < CERTAIN:
+        warnings += (f"The layout is not certain: taken for {best.grid.name}, it may be {other.grid.name}.",)
+    return leads, warnings
 
 
 @dataclass(frozen=True)
 class _Match:
-    """Boxes placed into an arrangement; share: of the scores, whose names agree with their cells."""
+    """Boxes placed into an arrangement.
+
+    strips: from top to bottom, with their names. value: log odds, how well the arrangement explains the boxes. share:
+    of the boxes' weights, whose likeliest names agree with their cells.
+    """
 
     grid: LeadGrid
     fit: GridFit
-    placed: dict[tuple[int, int], LeadBox]
+    placed: dict[tuple[int, int], Candidate]
+    strips: tuple[tuple[Candidate, str], ...]
+    value: float
     share: float
 
 
-def _match(grid: LeadGrid, boxes: Sequence[LeadBox]) -> _Match | None:
-    """Place the boxes into an arrangement; None where they do not fit it."""
-    sure = [box for box in boxes if box.score >= LEAST_SCORE]
-    if len(sure) < LEAST_BOXES:
-        return None
-    cells = np.array([grid.cell(box.name) for box in sure], dtype=np.float64)
-    scores = np.array([box.score for box in sure])
-    fit = fit_grid(centers(sure), cells, scores)
-    if fit is None:
-        return None
-    near = np.round(fit.cells(centers(sure)))
-    inside = np.all((near >= 0) & (near < grid.shape), axis=1)
-    refit = fit_grid(centers(sure)[inside], near[inside], scores[inside]) if inside.any() else None
-    fit = refit or fit
-    placed = _place(grid, fit, boxes)
-    agreeing = sum(box.score for cell, box in placed.items() if grid.cell(box.name) == cell)
-    share = agreeing / max(1e-9, float(scores.sum()))
-    return _Match(grid, fit, placed, share) if share >= LEAST_SHARE and len(placed) >= LEAST_BOXES else None
+def _matches(grid: LeadGrid, found: Sequence[Candidate], size: tuple[int, int] | None) -> Iterator[_Match]:
+    """The boxes placed into an arrangement, for each way to start; none where they do not fit it."""
+    short = short_ones(found)
+    sure = [one for one in short if one.box.score >= LEAST_SCORE]
+    if len(sure) < _least(grid):
+        return
+    where = centers([one.box for one in sure])
+    weights = np.array([one.weight for one in sure])
+    column_width = float(np.median([width(one.box) for one in sure])) if grid.shape[1] == 1 else None
+    for cells, known in (_cells_by_name(grid, sure), _cells_by_place(grid, where)):
+        fit = fit_grid(where[known], cells[known], weights[known], column_width)
+        for _ in range(2):
+            if fit is None:
+                break
+            near = np.round(fit.cells(where))
+            inside = np.all((near >= 0) & (near < grid.shape), axis=1)
+            fit = fit_grid(where[inside], near[inside], weights[inside], column_width)
+        if fit is not None:
+            match = _match(grid, fit, found, size)
+            if len(match.placed) >= _least(grid):
+                yield match
 
 
-def _place(grid: LeadGrid, fit: GridFit, boxes: Sequence[LeadBox]) -> dict[tuple[int, int], LeadBox]:
-    """The best box of each cell. A name that agrees counts half a point, distance from the cell's middle against."""
-    best: dict[tuple[int, int], tuple[float, LeadBox]] = {}
-    for box, (row, column) in zip(boxes, fit.cells(centers(boxes)), strict=True):
-        expected = grid.cell(box.name)
-        own = abs(expected[0] - row) < 0.8 and abs(expected[1] - column) < 0.4
-        cell = expected if own else (round(float(row)), round(float(column)))
-        if not (0 <= cell[0] < grid.shape[0] and 0 <= cell[1] < grid.shape[1]):
-            continue
-        distance = float(np.hypot(cell[0] - row, 2 * (cell[1] - column)))
-        value = box.score + 0.5 * own - 0.5 * distance
-        if distance < 0.9 and (cell not in best or value > best[cell][0]):
-            best[cell] = (value, box)
-    return {cell: box for cell, (_, box) in best.items()}
+def _least(grid: LeadGrid) -> float:
+    """Fewer boxes than this do not show an arrangement."""
+    return max(4.0, LEAST_CELLS * grid.shape[0] * grid.shape[1])
 
 
-def _arranged(match: _Match, strips: Sequence[LeadBox], seconds: float) -> tuple[tuple[LeadBox, ...], tuple[str, ...]]:
+def _cells_by_name(grid: LeadGrid, sure: Sequence[Candidate]) -> tuple[np.ndarray, np.ndarray]:
+    """Cells (N, 2) where the boxes' likeliest names belong, and for which of them (N,) there is one."""
+    cells = grid.cells
+    known = np.array([one.box.name in cells for one in sure])
+    return np.array([cells.get(one.box.name, (0, 0)) for one in sure], np.float64), known
+
+
+def _cells_by_place(grid: LeadGrid, where: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Cells (N, 2) of centres (N, 2) parted at their largest gaps into the grid's rows and columns."""
+    cells = np.zeros((len(where), 2))
+    for axis, count in ((1, grid.shape[0]), (0, grid.shape[1])):
+        order = np.argsort(where[:, axis])
+        gaps = np.diff(where[order, axis])
+        steps = np.zeros(len(where))
+        steps[1 + np.argsort(-gaps)[: count - 1]] = 1
+        cells[order, 1 - axis] = np.cumsum(steps)
+    return cells, np.ones(len(where), bool)
+
+
+def _match(grid: LeadGrid, fit: GridFit, found: Sequence[Candidate], size: tuple[int, int] | None) -> _Match:
+    rows, columns = grid.shape
+    long = [columns > 1 and width(one.box) > 0.5 * (1 + columns) * fit.width for one in found]
+    short = [one for one, is_long in zip(found, long, strict=True) if not is_long]
+    placed = _place(grid, fit, short)
+    strips = _choose_strips(grid, fit, [one for one, is_long in zip(found, long, strict=True) if is_long])
+    taken = {id(one) for one in placed.values()}
+    value, agreeing = -grid.rarity, 0.0
+    for (row, column), one in placed.items():
+        name = grid.names[row][column]
+        value += one.weight * float(one.odds[LEADS.index(name)])
+        agreeing += one.weight * (one.box.name == name)
+    value -= UNPLACED * sum(one.weight for one in short if id(one) not in taken and one.box.score >= LEAST_SCORE)
+    empty = [cell for cell in np.ndindex(rows, columns) if cell not in placed]
+    value -= MISSING * sum(_in_page(fit, cell, size) for cell in empty)
+    weight = sum(one.weight for one in short if id(one) in taken or one.box.score >= LEAST_SCORE)
+    return _Match(grid, fit, placed, strips, value, agreeing / max(1e-9, weight))
+
+
+def _place(grid: LeadGrid, fit: GridFit, short: Sequence[Candidate]) -> dict[tuple[int, int], Candidate]:
+    """At most one box for each cell, by place and by name, all together for the best."""
+    cells = [(row, column) for row in range(grid.shape[0]) for column in range(grid.shape[1])]
+    if not short:
+        return {}
+    offset = fit.cells(centers([one.box for one in short]))[:, None] - np.array(cells, np.float64)[None]  # (N, C, 2)
+    distance = np.hypot(offset[..., 0], 2 * offset[..., 1])
+    names = [LEADS.index(grid.names[row][column]) for row, column in cells]
+    odds = np.stack([one.odds[names] for one in short])  # (N, C)
+    weights = np.array([one.weight for one in short])[:, None]
+    value = weights * (PRESENCE + np.maximum(odds, -0.9 * PRESENCE)) - DISTANCE * distance**2
+    value[distance > 0.95] = 0.0
+    chosen = zip(*linear_sum_assignment(-np.maximum(value, 0.0)), strict=True)
+    return {cells[cell]: short[index] for index, cell in chosen if value[index, cell] > 0}
+
+
+def _choose_strips(grid: LeadGrid, fit: GridFit, long: Sequence[Candidate]) -> tuple[tuple[Candidate, str], ...]:
+    """Rhythm strips from top to bottom, each lead's at most once, none in the rows of the short leads."""
+    chosen: list[Candidate] = []
+    for one in sorted(long, key=lambda candidate: -candidate.box.score):
+        row = fit.cells(centers([one.box]))[0][0]
+        beside = row > grid.shape[0] - 0.6 or row < -0.4
+        apart = all(abs(middle(one.box) - middle(other.box)) > 0.4 * fit.pitch for other in chosen)
+        if one.box.score >= LEAST_STRIP_SCORE and beside and apart and len(chosen) < MOST_STRIPS:
+            chosen.append(one)
+    if not chosen:
+        return ()
+    chosen.sort(key=lambda candidate: middle(candidate.box))
+    odds = np.stack([one.odds for one in chosen])
+    odds[:, LEADS.index("II")] += USUAL_STRIP
+    _, names = linear_sum_assignment(-odds)
+    return tuple((one, LEADS[name]) for one, name in zip(chosen, names, strict=True))
+
+
+def _in_page(fit: GridFit, cell: tuple[int, int], size: tuple[int, int] | None) -> bool:
+    """Whether most of a cell lies on the page."""
+    if size is None:
+        return True
+    x, y = fit.center(*cell)
+    low, high = max(0.0, x - fit.width / 2), min(float(size[1]), x + fit.width / 2)
+    return bool(0 < y < size[0] and high - low > 0.6 * fit.width)
+
+
+def _arranged(
+    match: _Match, seconds: float, size: tuple[int, int] | None, pixels_per_second: float | None
+) -> tuple[tuple[LeadBox, ...], tuple[str, ...]]:
     rows, columns = match.grid.shape
-    duration = seconds / columns
+    above = sum(fit_row < 0 for fit_row in (match.fit.cells(centers([one.box]))[0][0] for one, _ in match.strips))
+    whole = pixels_per_second is not None and abs(match.fit.width / pixels_per_second / seconds - 1) < 0.15
+    duration = seconds if whole else seconds / columns
+    step = 0.0 if whole else duration
     leads, renamed, recovered = [], [], []
     for row in range(rows):
         for column in range(columns):
             name = match.grid.names[row][column]
-            box = match.placed.get((row, column))
-            if box is None:
+            time = {"row": row + above, "column": column, "start": column * step, "duration": duration}
+            one = match.placed.get((row, column))
+            if one is not None:
+                if one.box.name != name:
+                    renamed.append(f"{one.box.name} to {name}")
+                leads.append(replace(one.box, name=name, inverted=one.inverted and name == "aVR", **time))
+            elif _in_page(match.fit, (row, column), size):
                 recovered.append(name)
-                box = LeadBox(name, _expected_box(match, row, column), 0.0)
-            elif box.name != name:
-                renamed.append(f"{box.name} to {name}")
-            leads.append(replace(box, name=name, row=row, column=column, start=column * duration, duration=duration))
-    leads += _choose_strips(match, strips, seconds)
+                leads.append(LeadBox(name, _expected_box(match, row, column), 0.0, **time))
+    for k, (one, name) in enumerate(match.strips):
+        row = k if k < above else rows + k
+        leads.append(replace(one.box, name=name, strip=True, row=row, column=0, start=0.0, duration=seconds))
     warnings = []
     if renamed:
         warnings.append(f"Lead names were put right by their neighbours: {', '.join(renamed)}.")
@@ -132,26 +230,10 @@ def _arranged(match: _Match, strips: Sequence[LeadBox], seconds: float) -> tuple
 def _expected_box(match: _Match, row: int, column: int) -> tuple[float, float, float, float]:
     """Where an undetected lead is: the cell's place, as high as its row's or the page's usual box."""
     x, y = match.fit.center(row, column)
-    beside = [box for (other, _), box in match.placed.items() if other == row] or list(match.placed.values())
+    beside = [one.box for (other, _), one in match.placed.items() if other == row]
+    beside = beside or [one.box for one in match.placed.values()]
     half = 0.5 * max(float(np.median([height(box) for box in beside])), 0.6 * match.fit.pitch)
     return float(x - match.fit.width / 2), float(y - half), float(x + match.fit.width / 2), float(y + half)
-
-
-def _choose_strips(match: _Match, strips: Sequence[LeadBox], seconds: float) -> list[LeadBox]:
-    """Rhythm strips from top to bottom, each lead's at most once, none in the rows of the short leads."""
-    rows, columns = match.grid.shape
-    chosen: list[LeadBox] = []
-    for box in sorted(strips, key=lambda candidate: -candidate.score):
-        row, _ = match.fit.cells(centers([box]))[0]
-        long_enough = width(box) > 0.7 * columns * match.fit.width
-        apart = all(abs(middle(box) - middle(other)) > 0.4 * match.fit.pitch for other in chosen)
-        new = all(box.name != other.name for other in chosen)
-        if box.score >= LEAST_STRIP_SCORE and row > rows - 0.6 and long_enough and apart and new:
-            chosen.append(box)
-    chosen.sort(key=middle)
-    return [
-        replace(box, strip=True, row=rows + k, column=0, start=0.0, duration=seconds) for k, box in enumerate(chosen)
-    ]
 
 
 def _align_edges(leads: list[LeadBox], columns: int) -> tuple[LeadBox, ...]:

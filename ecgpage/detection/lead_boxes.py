@@ -1,37 +1,83 @@
-"""Measures of lead boxes, and what can be said of them before their arrangement is known."""
+"""Measures of lead boxes, and what each says of its lead before the page's arrangement is known."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
+from ecgpage.leads import LEADS
 from ecgpage.recording import LeadBox
 
-STRIP_WIDTH = 2.2
+STRIP_WIDTH = 1.6
 """A box this many times as wide as a short lead is a rhythm strip."""
 
 LEAST_SCORE = 0.25
 """A box below this score counts only where a recognised arrangement expects one."""
 
+FLOOR = 0.02
+"""What a detector's score adds to every name: it may always be wrong."""
 
-def remove_duplicates(boxes: Sequence[LeadBox], overlap: float = 0.6) -> list[LeadBox]:
-    """Best-scored boxes first, each overlapping the ones before it by at most ``overlap`` (IoU), whatever its name."""
-    kept: list[LeadBox] = []
+MISREAD = 0.03
+"""How often a printed name is read as any other."""
+
+DETECTOR_WEIGHT, READER_WEIGHT = 0.6, 1.0
+"""How far the two witnesses of a name are believed; the detector's is also a guess from the place on the page."""
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """One place where a lead was detected, under one name or several.
+
+    box: the best-scored box, renamed to the likeliest name. odds: (12,) for each of LEADS, log of how much likelier the
+    evidence is under this name than under an unknown one. weight: in [0, 1], how surely this is a lead at all.
+    inverted: whether, should it be aVR, the print says "-aVR".
+    """
+
+    box: LeadBox
+    odds: np.ndarray
+    weight: float
+    inverted: bool
+
+
+def candidates(boxes: Sequence[LeadBox], overlap: float = 0.65) -> list[Candidate]:
+    """The distinct places among detected boxes, best-scored first.
+
+    Boxes that overlap a better one by more than ``overlap`` (IoU), whatever their names, are the same place.
+    """
+    groups: list[list[LeadBox]] = []
     for box in sorted(boxes, key=lambda candidate: -candidate.score):
-        if all(iou(box.box, other.box) <= overlap for other in kept):
-            kept.append(box)
-    return kept
+        group = next((group for group in groups if iou(group[0].box, box.box) > overlap), None)
+        if group is None:
+            groups.append([box])
+        else:
+            group.append(box)
+    return [_candidate(group) for group in groups]
 
 
-def split_strips(boxes: Sequence[LeadBox]) -> tuple[list[LeadBox], list[LeadBox]]:
-    """Separate short leads from rhythm strips, by width."""
-    sure = [width(box) for box in boxes if box.score >= LEAST_SCORE] or [width(box) for box in boxes]
-    if not sure:
-        return [], []
-    usual = float(np.quantile(sure, 0.4, method="lower"))
-    short = [box for box in boxes if 0.4 * usual <= width(box) <= STRIP_WIDTH * usual]
-    return short, [box for box in boxes if width(box) > STRIP_WIDTH * usual]
+def _candidate(group: Sequence[LeadBox]) -> Candidate:
+    scores = np.full(len(LEADS), FLOOR)
+    for box in group:
+        index = LEADS.index(box.name)
+        scores[index] = max(scores[index], box.score + FLOOR)
+    odds = np.log(len(LEADS) * scores / scores.sum())
+    best, inverted = group[0], False
+    if best.reading:
+        reading = np.array(best.reading[: len(LEADS)])
+        upside_down = sum(best.reading[len(LEADS) :])
+        inverted = bool(upside_down > reading[LEADS.index("aVR")])
+        reading[LEADS.index("aVR")] += upside_down
+        odds = DETECTOR_WEIGHT * odds + READER_WEIGHT * np.log(len(LEADS) * (1 - MISREAD) * reading + MISREAD)
+    name = LEADS[int(odds.argmax())] if best.reading else best.name
+    return Candidate(replace(best, name=name), odds, min(1.0, best.score / (2 * LEAST_SCORE)), inverted)
+
+
+def short_ones(found: Sequence[Candidate]) -> list[Candidate]:
+    """Those that are no rhythm strips, by width."""
+    sure = [width(one.box) for one in found if one.box.score >= LEAST_SCORE] or [width(one.box) for one in found]
+    usual = float(np.quantile(sure, 0.4, method="lower")) if sure else 0.0
+    return [one for one in found if 0.4 * usual <= width(one.box) <= STRIP_WIDTH * usual]
 
 
 def centers(boxes: Sequence[LeadBox]) -> np.ndarray:

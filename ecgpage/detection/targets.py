@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ecgpage.geometry import apply_homography
-from ecgpage.leads import LEADS
+from ecgpage.leads import LEADS, PrintedLead
 from ecgpage.synthesis import DrawnLead, DrawnPage
 
 MINIMUM_HEIGHT = 4.0
@@ -19,14 +19,22 @@ def lead_targets(page: DrawnPage, picture_to_view: np.ndarray, size: tuple[int, 
     cut at the view's edge; a lead that is mostly outside or covered or has no printed sample is left out, so N may
     be 0.
     """
-    boxes, classes = [], []
+    leads, boxes = place_leads(page, picture_to_view, size)
+    return boxes, np.array([LEADS.index(lead.name) for lead in leads], dtype=np.int64)
+
+
+def place_leads(
+    page: DrawnPage, picture_to_view: np.ndarray, size: tuple[int, int]
+) -> tuple[list[PrintedLead], np.ndarray]:
+    """The leads that ``lead_targets`` lists, and their boxes (N, 4)."""
+    leads, boxes = [], []
     for lead in page.leads:
         box = lead_box(lead, picture_to_view) if lead.findable else None
         cut = None if box is None else _cut(box, size)
         if cut is not None:
             boxes.append(cut)
-            classes.append(LEADS.index(lead.lead.name))
-    return np.array(boxes, dtype=np.float64).reshape(-1, 4), np.array(classes, dtype=np.int64)
+            leads.append(lead.lead)
+    return leads, np.array(boxes, dtype=np.float64).reshape(-1, 4)
 
 
 def lead_box(lead: DrawnLead, picture_to_view: np.ndarray) -> np.ndarray | None:

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ecgpage.detection.dataset import RESOLUTION, DrawnPages, collate
+from ecgpage.detection.dataset import RESOLUTION, DrawnPages, PageExamples, collate
 from ecgpage.detection.detector import DetectorSettings, LeadDetector, build_network
 from ecgpage.synthesis.signals import VARIED
 from ecgpage.training.configuration import DrawingSettings, StageSettings
@@ -18,11 +18,12 @@ from ecgpage.training.engine import train
 from ecgpage.training.loading import page_loader, page_source
 from yolov7 import DetectionLoss, LossSettings
 from yolov7.anchors import anchor_fitness, cluster_anchors
+from yolov7.checkpoint import CheckpointError, read_checkpoint, transfer
 
-ANCHOR_PAGES = 48
+ANCHOR_PAGES = 96
 """Pages drawn to cluster the anchors on."""
 
-GAINS = LossSettings(box=0.1, objectness=0.7, classes=0.3)
+GAINS = LossSettings(box=0.15, objectness=0.7, classes=0.3)
 """Box gain above the published one: a lead's place in time hangs on its box's edges."""
 
 
@@ -33,21 +34,33 @@ def train_detector(
     checkpoint: Path,
     settings: DetectorSettings | None = None,
     report: Callable[[str], None] = print,
+    weights: Path | None = None,
 ) -> LeadDetector:
     """Train a detector on pages drawn from the records.
 
-    checkpoint: where the training's state is kept; a training found there goes on.
+    checkpoint: where the training's state is kept; a training found there goes on. weights: a checkpoint to start
+    from, of this project or published; what fits by name and shape is taken over, except for the anchors.
     """
     settings = settings or DetectorSettings()
     torch.manual_seed(stage.seed)
     draw = page_source(drawing, VARIED, lambda profile: profile.drawn_at(*RESOLUTION))
-    pages = DrawnPages(records, draw, settings.size, drawing.pages, stage.seed)
+    pages = DrawnPages(records, draw, PageExamples(settings.size), drawing.pages, stage.seed, drawing.shows)
     network = build_network(settings)
     if not checkpoint.exists():  # which holds the anchors too
         network.head.set_anchors(page_anchors(pages, report))
+        if weights is not None:
+            report(f"detector: {_start_from(network, weights)}")
     batches = page_loader(pages, stage, stage.batch_size, collate)
     trained = train(network, batches, DetectorLoss(), stage, checkpoint, lambda line: report(f"detector: {line}"))
     return LeadDetector(trained, settings)  # type: ignore[arg-type]
+
+
+def _start_from(network: nn.Module, weights: Path) -> str:
+    """Take over the weights that fit. Raises CheckpointError where none does."""
+    taken, left = (moved := transfer(network, read_checkpoint(weights), anchors=False)).taken, moved.left
+    if not taken:
+        raise CheckpointError(f"{weights}: expected weights of this network, found none that fit by name and shape")
+    return f"{len(taken)} tensors taken from {weights}, {len(left)} left as they were"
 
 
 class DetectorLoss:

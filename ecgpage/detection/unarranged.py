@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from ecgpage.detection.lead_boxes import STRIP_WIDTH, height, middle, split_strips, width
+from ecgpage.detection.lead_boxes import STRIP_WIDTH, height, middle, width
 from ecgpage.recording import LeadBox
 
 
@@ -19,8 +19,7 @@ def in_reading_order(boxes: Sequence[LeadBox], seconds: float) -> tuple[tuple[Le
     for box in sorted(boxes, key=lambda candidate: -candidate.score):
         best.setdefault(box.name, box)
     kept = list(best.values())
-    short, _ = split_strips(kept)
-    usual = float(np.median([width(box) for box in short]))
+    usual = float(np.quantile([width(box) for box in kept], 0.4, method="lower"))
     left, right = min(box.box[0] for box in kept), max(box.box[2] for box in kept)
     columns = max(1, round((right - left) / usual))
     leads = []

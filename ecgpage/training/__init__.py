@@ -1,4 +1,4 @@
-"""Training shared by the three learned stages: settings, optimizer, checkpoints, engine."""
+"""Training shared by the learned stages: settings, optimizer, checkpoints, engine."""
 
 from ecgpage.training.checkpoints import CheckpointError, load_model, save_model
 from ecgpage.training.configuration import (

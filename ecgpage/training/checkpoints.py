@@ -14,7 +14,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import nn
 
-from ecgpage.training.optimizer import AveragedModel
+from yolov7.average import AveragedModel
 
 
 class CheckpointError(ValueError):

@@ -1,4 +1,4 @@
-"""Typed settings of the three learned stages, read from a TOML file and checked where they are made."""
+"""Typed settings of the learned stages, read from a TOML file and checked where they are made."""
 
 from __future__ import annotations
 
@@ -16,6 +16,9 @@ SETTINGS_VARIABLE = "ECGPAGE_TRAINING"
 
 SECONDS_VARIABLE = "ECGPAGE_TRAINING_SECONDS"
 """Environment variable with the whole training's time budget in seconds."""
+
+STAGES = ("detector", "name_reader", "digitizer", "classifier")
+"""The learned stages in the order in which they are trained; tables of the settings file."""
 
 OPTIMIZERS = ("sgd", "adamw")
 PRECISIONS = ("float32", "mixed")
@@ -87,6 +90,7 @@ class DrawingSettings:
     profiles: names of the synthesizer's profiles, each as likely as the others; none means "all", their mixture.
     pages_per_record: distorted pages of one record, one of which is shown per epoch; 0 draws a new one every time.
     validation_share: share of the records kept out of training, for choosing the classifier's thresholds.
+    shows: examples that the detector's training makes of one drawn page, each straightened and lit anew.
     drawn_before: read the pages that ``python -m ecgpage synthesize`` wrote beside the records instead of drawing.
     """
 
@@ -94,6 +98,7 @@ class DrawingSettings:
     pages_per_record: int = 6
     validation_share: float = 0.1
     drawn_before: bool = False
+    shows: int = 1
 
     @property
     def pages(self) -> int:
@@ -104,14 +109,16 @@ class DrawingSettings:
         unknown = sorted(set(self.profiles) - set(PROFILES))
         _require(not unknown, "profiles", f"among {sorted(PROFILES)}", unknown)
         _require(self.pages_per_record >= 0, "pages_per_record", "0 or more", self.pages_per_record)
+        _require(self.shows >= 1, "shows", "1 or more", self.shows)
         _require(0 <= self.validation_share < 1, "validation_share", "in [0, 1)", self.validation_share)
 
 
 @dataclass(frozen=True)
 class TrainingSettings:
-    """Everything that a training of all three stages needs beside its data."""
+    """Everything that a training of all stages needs beside its data. The name reader's batches count pages."""
 
     detector: StageSettings = field(default_factory=StageSettings)
+    name_reader: StageSettings = field(default_factory=StageSettings)
     digitizer: StageSettings = field(default_factory=StageSettings)
     classifier: StageSettings = field(default_factory=StageSettings)
     drawing: DrawingSettings = field(default_factory=DrawingSettings)
@@ -119,7 +126,12 @@ class TrainingSettings:
     @property
     def seconds(self) -> float:
         """Time budget of all stages together, s."""
-        return self.detector.seconds + self.digitizer.seconds + self.classifier.seconds
+        return sum(getattr(self, name).seconds for name in STAGES)
+
+    def only(self, stage: str) -> TrainingSettings:
+        """Return these settings with the budgets of all stages but one set to 0."""
+        _require(stage in STAGES, "stage", f"one of {', '.join(STAGES)}", stage)
+        return replace(self, **{name: replace(getattr(self, name), seconds=0.0) for name in STAGES if name != stage})
 
     def within(self, seconds: float) -> TrainingSettings:
         """Return these settings with the budgets scaled to ``seconds`` in total, their shares kept."""
@@ -127,12 +139,12 @@ class TrainingSettings:
         if self.seconds == 0:
             raise SettingsError(f"{SECONDS_VARIABLE} cannot be shared out: every stage's seconds are 0")
         scale = seconds / self.seconds
-        stages = {name: getattr(self, name) for name in ("detector", "digitizer", "classifier")}
+        stages = {name: getattr(self, name) for name in STAGES}
         return replace(self, **{name: replace(stage, seconds=stage.seconds * scale) for name, stage in stages.items()})
 
 
 def load_settings(path: Path) -> TrainingSettings:
-    """Read settings from a TOML file with the tables detector, digitizer, classifier and drawing.
+    """Read settings from a TOML file with the tables detector, name_reader, digitizer, classifier and drawing.
 
     What the file leaves out takes its default. Raises SettingsError for an unknown or unusable setting.
     """

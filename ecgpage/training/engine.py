@@ -1,4 +1,4 @@
-"""The training loop that the three learned stages share."""
+"""The training loop that the learned stages share."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from torch import Tensor, nn
 
 from ecgpage.training.checkpoints import TrainingState, load_state, save_state
 from ecgpage.training.configuration import StageSettings
-from ecgpage.training.optimizer import AveragedModel, learning_rate, make_optimizer
+from ecgpage.training.optimizer import learning_rate, make_optimizer
+from yolov7.average import AveragedModel
 
 Network = TypeVar("Network", bound=nn.Module)
 LossFunction = Callable[[nn.Module, Any], tuple[Tensor, dict[str, float]]]

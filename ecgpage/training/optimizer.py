@@ -1,8 +1,7 @@
-"""The optimizer, its learning-rate schedule, and the running average of the weights."""
+"""The optimizer and its learning-rate schedule."""
 
 from __future__ import annotations
 
-import copy
 import math
 
 import torch
@@ -11,7 +10,6 @@ from torch import nn
 from ecgpage.training.configuration import StageSettings
 
 MOMENTUM = 0.937
-EMA_RAMP_STEPS = 2000.0
 
 
 def make_optimizer(model: nn.Module, settings: StageSettings) -> torch.optim.Optimizer:
@@ -41,28 +39,3 @@ def learning_rate(settings: StageSettings, step: int, elapsed: float) -> float:
     cosine = 0.5 * (1 + math.cos(math.pi * min(done, 1.0)))
     warmup = min(1.0, (step + 1) / (settings.warmup_steps + 1))
     return settings.learning_rate * warmup * (settings.final_lr_fraction + (1 - settings.final_lr_fraction) * cosine)
-
-
-class AveragedModel:
-    """An exponential moving average over a model's parameters and buffers.
-
-    After n updates the decay is ``decay * (1 - exp(-n / 2000))``: the average follows closely while the weights
-    still change fast.
-    """
-
-    def __init__(self, model: nn.Module, decay: float) -> None:
-        self.module = copy.deepcopy(model).eval().requires_grad_(False)
-        self.decay = decay
-        self.updates = 0
-
-    @torch.no_grad()
-    def update(self, model: nn.Module) -> None:
-        """Move the average towards the model's weights. Whole-number buffers are copied."""
-        self.updates += 1
-        decay = self.decay * (1 - math.exp(-self.updates / EMA_RAMP_STEPS))
-        current = model.state_dict()
-        for name, value in self.module.state_dict().items():
-            if value.dtype.is_floating_point:
-                value.lerp_(current[name].to(value.dtype), 1 - decay)
-            else:
-                value.copy_(current[name])

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ecgpage.detection.dataset import DrawnPages, Jitter, collate, straighten
+from ecgpage.detection.dataset import DrawnPages, Jitter, PageExamples, collate, relit, straighten
 from ecgpage.detection.targets import lead_box, lead_targets
 from ecgpage.detection.view import page_view
 from ecgpage.geometry import apply_homography
@@ -17,6 +17,8 @@ from ecgpage.leads import LEADS, layout_3x4
 from ecgpage.synthesis import PROFILES, Arrangement, DrawnLead, draw_page
 
 SIZE = (224, 256)
+MAKE = PageExamples(SIZE)
+UNSPOILT = Jitter(0.0, 0.0, (0.0, 0.0), 0.0, part=0.0, turned=0.0, light=0.0, grey=0.0)
 
 
 def sine_signal(seconds=10.0, fs=100.0):
@@ -96,7 +98,7 @@ def test_lead_outside_the_view_is_left_out(page):
 
 
 def test_straightened_page_without_jitter_is_upright(page):
-    example = straighten(page, SIZE, Jitter(0.0, 0.0, (0.0, 0.0), 0.0, 0.0), np.random.default_rng(0))
+    example = straighten(page, SIZE, UNSPOILT, np.random.default_rng(0))
     assert example.view.shape == (*SIZE, 3)
     left = {LEADS[label]: box for label, box in zip(example.classes[:-1], example.boxes[:-1], strict=True)}
     assert abs(left["I"][0] - left["III"][0]) < 0.5 and abs(left["V4"][2] - left["V6"][2]) < 0.5
@@ -111,7 +113,7 @@ def test_on_a_turned_page_there_is_nothing_to_find(page):
 
 def test_each_round_shows_every_record_once_and_passes_over_short_ones():
     seen = []
-    pages = DrawnPages([10.0, 10.5, 1.0, 11.0], lambda *a: (seen.append(a[0]), draw(*a))[1], SIZE, seed=3)
+    pages = DrawnPages([10.0, 10.5, 1.0, 11.0], lambda *a: (seen.append(a[0]), draw(*a))[1], MAKE, seed=3)
     examples = iter(pages)
     for _ in range(6):
         next(examples)
@@ -120,16 +122,45 @@ def test_each_round_shows_every_record_once_and_passes_over_short_ones():
 
 
 def test_a_record_has_as_many_pages_as_asked():
-    pages = DrawnPages([10.0], draw, SIZE, pages_per_record=2, seed=0)
+    pages = DrawnPages([10.0], draw, MAKE, pages_per_record=2, seed=0)
     rng = np.random.default_rng(0)
-    assert len({pages.example(0, rng).view.tobytes() for _ in range(12)}) == 2
+    assert len({pages.draw_page(0, rng).image.tobytes() for _ in range(12)}) == 2
+
+
+def test_a_page_is_shown_as_often_as_asked_and_others_between():
+    drawn = []
+
+    def count(*arguments):
+        drawn.append(draw(*arguments))
+        return drawn[-1]
+
+    pages = DrawnPages([10.0], count, lambda page, _: id(page), shows=3)
+    shown = list(islice(pages, 31))
+    assert len(drawn) == 11 and len(set(shown)) >= 6
+    assert shown[1] != shown[0]
+    with pytest.raises(ValueError, match="at least once"):
+        DrawnPages([10.0], draw, MAKE, shows=0)
+
+
+def test_part_of_a_page_shows_some_of_its_leads(page):
+    parts = Jitter(0.0, 0.0, (0.0, 0.0), 0.0, part=1.0, part_size=(0.5, 0.6), turned=0.0)
+    counts = [len(straighten(page, SIZE, parts, np.random.default_rng(k)).boxes) for k in range(8)]
+    assert min(counts) < 10 < len(straighten(page, SIZE, UNSPOILT, np.random.default_rng(0)).boxes)
+
+
+def test_other_light_keeps_ink_darker_than_paper():
+    view = np.tile(np.array([30, 90, 200], np.uint8)[None, :, None], (4, 1, 3))
+    for seed in range(20):
+        lit = relit(view, Jitter(light=0.3), np.random.default_rng(seed)).astype(int)
+        assert (np.diff(lit.mean((0, 2))) > 0).all()
+    np.testing.assert_array_equal(relit(view, UNSPOILT, np.random.default_rng(0)), view)
 
 
 def test_no_usable_record_is_said():
     with pytest.raises(ValueError, match="none of the 1 records"):
-        next(iter(DrawnPages([1.0], draw, SIZE)))
+        next(iter(DrawnPages([1.0], draw, MAKE)))
     with pytest.raises(ValueError, match="got none"):
-        DrawnPages([], draw, SIZE)
+        DrawnPages([], draw, MAKE)
 
 
 def test_collate_moves_pixel_centres_to_edges_and_takes_pages_without_leads(page):
@@ -144,7 +175,7 @@ def test_collate_moves_pixel_centres_to_edges_and_takes_pages_without_leads(page
 
 
 def test_a_worker_without_records_ends_and_the_others_go_on():
-    pages = DrawnPages([10.0], draw, SIZE, seed=3)
+    pages = DrawnPages([10.0], draw, MAKE, seed=3)
     for worker, count in ((0, 3), (1, 0)):
         with patch("ecgpage.detection.dataset.get_worker_info", lambda k=worker: SimpleNamespace(id=k, num_workers=2)):
             assert len(list(islice(pages, 3))) == count

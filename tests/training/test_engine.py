@@ -7,7 +7,8 @@ from torch import nn
 
 from ecgpage.training.configuration import StageSettings
 from ecgpage.training.engine import to_device, train
-from ecgpage.training.optimizer import AveragedModel, learning_rate, make_optimizer
+from ecgpage.training.optimizer import learning_rate, make_optimizer
+from yolov7.average import AveragedModel
 
 SETTINGS = StageSettings(steps=60, seconds=60.0, learning_rate=0.05, warmup_steps=0, weight_decay=0.0, device="cpu")
 

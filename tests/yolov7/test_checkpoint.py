@@ -2,23 +2,25 @@
 
 import sys
 import types
+from fractions import Fraction
 
 import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from safetensors.torch import save_file
 from torch import nn
 
-from yolov7 import yolov7_tiny
+from yolov7 import yolov7_full, yolov7_tiny
 from yolov7.anchors import anchor_fitness, cluster_anchors
-from yolov7.checkpoint import CheckpointError, read_checkpoint, transfer
+from yolov7.checkpoint import CheckpointError, build_model, read_checkpoint, transfer
 
 
 @pytest.fixture
 def foreign_checkpoint(tmp_path, monkeypatch):
     """A file like the official ones: half-precision module objects of classes that are gone when it is read."""
-    module = types.ModuleType("foreign_models")
+    module = types.ModuleType("models.foreign")
 
     class Conv(nn.Module):
         def __init__(self, like):
@@ -33,14 +35,15 @@ def foreign_checkpoint(tmp_path, monkeypatch):
             self.names = ["a"]
 
     for cls in (Conv, Model):
-        cls.__module__, cls.__qualname__ = "foreign_models", cls.__name__
+        cls.__module__, cls.__qualname__ = "models.foreign", cls.__name__
         setattr(module, cls.__name__, cls)
-    monkeypatch.setitem(sys.modules, "foreign_models", module)
+    monkeypatch.setitem(sys.modules, "models", types.ModuleType("models"))
+    monkeypatch.setitem(sys.modules, "models.foreign", module)
     torch.manual_seed(1)
     tiny = yolov7_tiny(2)
     path = tmp_path / "official.pt"
     torch.save({"epoch": 3, "model": Model(tiny).half(), "ema": None, "optimizer": None}, path)
-    monkeypatch.delitem(sys.modules, "foreign_models")
+    monkeypatch.delitem(sys.modules, "models.foreign")
     return path, tiny
 
 
@@ -62,9 +65,43 @@ def test_code_in_a_checkpoint_does_not_run(tmp_path):
             return (exec, (f"open({str(tmp_path / 'ran')!r}, 'w')",))
 
     torch.save({"model": Trap()}, tmp_path / "trap.pt")
-    with pytest.raises(CheckpointError):
+    with pytest.raises(CheckpointError, match="builtins.exec"):
         read_checkpoint(tmp_path / "trap.pt")
     assert not (tmp_path / "ran").exists()
+
+
+def test_names_that_no_network_needs_are_refused(tmp_path):
+    torch.save({"model": yolov7_tiny(1).state_dict(), "more": Fraction(1, 2)}, tmp_path / "odd.pt")
+    with pytest.raises(CheckpointError, match="fractions.Fraction"):
+        read_checkpoint(tmp_path / "odd.pt")
+
+
+@pytest.mark.parametrize("implicit", [True, False])
+@pytest.mark.parametrize("build", [yolov7_tiny, yolov7_full])
+def test_network_is_told_from_its_weights(build, implicit):
+    original = build(3, implicit=implicit).eval()
+    model = build_model(original.state_dict()).eval()
+    x = torch.rand(1, 3, 32, 64)
+    with torch.no_grad():
+        for mine, others in zip(model(x), original(x), strict=True):
+            torch.testing.assert_close(mine, others)
+
+
+def test_weights_of_something_else_build_nothing():
+    with pytest.raises(CheckpointError, match="head at layer 77 or 105"):
+        build_model({"model.0.weight": torch.zeros(1)})
+    broken = yolov7_tiny(2).state_dict()
+    del broken["model.3.conv.weight"]
+    with pytest.raises(CheckpointError, match="YOLOv7"):
+        build_model(broken)
+
+
+def test_safetensors_are_read_too(tmp_path):
+    save_file({"model.0.conv.weight": torch.ones(2).half()}, tmp_path / "weights.safetensors")
+    assert read_checkpoint(tmp_path / "weights.safetensors")["model.0.conv.weight"].dtype == torch.float32
+    (tmp_path / "no.safetensors").write_bytes(b"hello")
+    with pytest.raises(CheckpointError, match="no.safetensors"):
+        read_checkpoint(tmp_path / "no.safetensors")
 
 
 def test_file_that_is_no_checkpoint(tmp_path):

@@ -1,0 +1,85 @@
+"""How long detecting one page takes on one core: ``python -m benchmarks.detector_speed``.
+
+In PyTorch and in ONNX Runtime. A sample's page is brought to 2200 x 1700 pixels; each figure is the median over several runs of fitting it into the
+network's input, the network, and picking the boxes. Also prints how far the two runtimes' predictions are apart.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import numpy as np
+import onnxruntime
+import torch
+
+from ecgpage.cli import HERE, find_pictures
+from ecgpage.detection import LeadDetector, load_detector
+from ecgpage.io import read_image
+from ecgpage.reporting import text_table
+from yolov7 import export_onnx
+from yolov7.postprocess import decode, images_to_tensor, letterbox, select
+
+PAGE = (1700, 2200)
+
+
+def onnx_session(detector: LeadDetector, size: tuple[int, int]) -> onnxruntime.InferenceSession:
+    """The detector in ONNX Runtime on one core."""
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "detector.onnx"
+        export_onnx(detector.network, path, size)
+        return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+
+
+def median_seconds(run: Callable[[], object], repeats: int) -> float:
+    """Median wall time of a call, s, after one that does not count."""
+    times = []
+    for _ in range(repeats + 1):
+        begin = time.perf_counter()
+        run()
+        times.append(time.perf_counter() - begin)
+    return float(np.median(times[1:]))
+
+
+def main() -> None:
+    """Print the table."""
+    parser = argparse.ArgumentParser(prog="benchmarks.detector_speed", description="Detection time of one page.")
+    parser.add_argument("--model", type=Path, default=HERE / "model", help="folder of the trained model")
+    parser.add_argument("--repeats", type=int, default=9, help="runs of each")
+    parser.add_argument("--size", type=int, nargs=2, default=(640, 640), help="height and width of the input")
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    cv2.setNumThreads(1)
+    size = tuple(options.size)
+    page = cv2.resize(read_image(find_pictures(HERE / "samples")[0]), PAGE[::-1], interpolation=cv2.INTER_AREA)
+    detector = load_detector(options.model)
+    session, model = onnx_session(detector, size), detector.model
+
+    def fitted() -> torch.Tensor:
+        return images_to_tensor([letterbox(page, size, average=True)[0]])
+
+    def eager() -> torch.Tensor:
+        with torch.inference_mode():
+            return decode(model(fitted()), model.head.anchor_grid)
+
+    def runtime() -> torch.Tensor:
+        return torch.from_numpy(session.run(None, {"images": fitted().numpy()})[0])
+
+    rows = [
+        (name, median_seconds(lambda run=run: select(run(), every_class=True), options.repeats))
+        for name, run in (("PyTorch, fused", eager), ("ONNX Runtime", runtime))
+    ]
+    print(f"{page.shape[1]} x {page.shape[0]} px page, input {size[1]} x {size[0]}, one core, {options.repeats} runs")
+    print(text_table(("detection", "seconds"), rows, digits=3))
+    apart = (eager() - runtime()).abs()
+    print(f"predictions apart by at most {apart[..., :4].max():.2g} px, {apart[..., 4:].max():.2g} in scores")
+
+
+if __name__ == "__main__":
+    main()

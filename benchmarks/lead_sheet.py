@@ -1,0 +1,69 @@
+"""What is found on pictures without ground truth, to look at: ``python -m benchmarks.lead_sheet PICTURES -o SHEET``.
+
+Draws every picture's straightened page with its lead boxes and names on one contact sheet (.jpg, .png) and prints a
+line for each: how many leads are named, and what the layout step says.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from ecgpage.cli import HERE, find_pictures
+from ecgpage.io import read_image
+from ecgpage.pipeline import build_pipeline
+from ecgpage.recording import LeadBox, Page
+from ecgpage.reporting.page_panel import panel_size, straightened
+from ecgpage.synthesis.sheet import check_sheet_name, write_sheet
+
+TILE = (400, 520)
+"""(height, width) of a page on the sheet, pixels."""
+
+COLUMNS = 4
+
+SURE, RECOVERED = (214, 0, 60), (0, 110, 230)
+"""Colours (RGB) of detected leads and of those that the layout alone places."""
+
+
+def draw_tile(page: Page, leads: Sequence[LeadBox], title: str) -> np.ndarray:
+    """The page (height, width, 3) uint8 with its leads, in the middle of a tile."""
+    height, width = TILE[0] - 18, TILE[1] - 4
+    wide, high = panel_size(page, width, height)
+    panel = straightened(page, (wide, high)).copy()
+    scale = np.array([wide / page.size[1], high / page.size[0]] * 2)
+    for lead in leads:
+        x0, y0, x1, y1 = np.round((np.array(lead.box) + 0.5) * scale).astype(int).tolist()
+        color = SURE if lead.score > 0 else RECOVERED
+        cv2.rectangle(panel, (x0, y0), (x1, y1), color, 1, cv2.LINE_AA)
+        name = ("-" if lead.inverted else "") + lead.name
+        cv2.putText(panel, name, (x0 + 1, max(9, y0 - 1)), cv2.FONT_HERSHEY_SIMPLEX, 0.36, color, 1, cv2.LINE_AA)
+    tile = np.full((*TILE, 3), 70, np.uint8)
+    top, left = 16 + (height - high) // 2, (TILE[1] - wide) // 2
+    tile[top : top + high, left : left + wide] = panel
+    cv2.putText(tile, title, (4, 12), cv2.FONT_HERSHEY_SIMPLEX, 0.38, (255, 255, 255), 1, cv2.LINE_AA)
+    return tile
+
+
+def main() -> None:
+    """Draw the sheet and print a line for each picture."""
+    parser = argparse.ArgumentParser(prog="benchmarks.lead_sheet", description="What is found, to look at.")
+    parser.add_argument("pictures", type=Path, help="a picture, or a folder of pictures")
+    parser.add_argument("-o", "--output", type=Path, required=True, help="the sheet (.jpg, .png)")
+    parser.add_argument("--model", type=Path, default=HERE / "model", help="folder of the trained model")
+    options = parser.parse_args()
+    check_sheet_name(options.output)
+    pipeline, tiles = build_pipeline(options.model), []
+    for picture in find_pictures(options.pictures):
+        page, _, leads, warnings = pipeline.find_leads(read_image(picture))
+        tiles.append(draw_tile(page, leads, f"{picture.stem}: {len(leads)}"))
+        print(f"{picture.name}: {len(leads)} leads. {' '.join(warnings)}", flush=True)
+    tiles += [np.full_like(tiles[0], 70)] * (-len(tiles) % COLUMNS)
+    write_sheet(options.output, np.vstack([np.hstack(tiles[k : k + COLUMNS]) for k in range(0, len(tiles), COLUMNS)]))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,76 @@
+"""Training of the name reader on the leads of drawn pages."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from ecgpage.detection.dataset import DrawnPages, Jitter, jittered_page, relit
+from ecgpage.detection.name_reader import NAMES, VIEW, NameNetwork, NameReader, crops_to_tensor, name_crops
+from ecgpage.detection.targets import place_leads
+from ecgpage.detection.view import page_view
+from ecgpage.synthesis import DrawnPage
+from ecgpage.synthesis.signals import VARIED
+from ecgpage.training.configuration import DrawingSettings, StageSettings
+from ecgpage.training.engine import train
+from ecgpage.training.loading import page_loader, page_source
+
+RESOLUTION = (75.0, 150.0)
+"""Dots per inch at which pages are drawn for reading."""
+
+EDGE_ERROR = 6.0
+"""Pixels of the view by which a box's edges are off in training, standard deviation."""
+
+
+@dataclass(frozen=True)
+class NameExamples:
+    """Makes a drawn page into crops (N, 2, H, W) uint8 and the indices (N,) into NAMES of what they show."""
+
+    jitter: Jitter = field(default_factory=lambda: Jitter(turned=0.0))
+
+    def __call__(self, page: DrawnPage, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+        page_to_picture, page_size = jittered_page(page, self.jitter, rng)
+        view, fit = page_view(page.image, page_to_picture, page_size, VIEW)
+        leads, boxes = place_leads(page, fit.matrix @ np.linalg.inv(page_to_picture), VIEW)
+        boxes = boxes + rng.normal(0, EDGE_ERROR, boxes.shape)
+        names = [NAMES.index("-aVR" if lead.inverted else lead.name) for lead in leads]
+        return name_crops(relit(view, self.jitter, rng), boxes), np.array(names, np.int64)
+
+
+def collate_names(pages: Sequence[tuple[np.ndarray, np.ndarray]]) -> tuple[Tensor, Tensor]:
+    """The crops and names of several pages, one after the other."""
+    crops, names = zip(*pages, strict=True)
+    return torch.from_numpy(np.concatenate(crops)), torch.from_numpy(np.concatenate(names))
+
+
+def name_loss(model: nn.Module, batch: tuple[Tensor, Tensor]) -> tuple[Tensor, dict[str, float]]:
+    """The engine's loss function: cross-entropy, and the share of names read rightly."""
+    crops, names = batch
+    logits = model(crops_to_tensor(crops)).float()
+    right = (logits.argmax(1) == names).float().mean()
+    return F.cross_entropy(logits, names, label_smoothing=0.02), {"right": float(right)}
+
+
+def train_name_reader(
+    records: Sequence[Path],
+    drawing: DrawingSettings,
+    stage: StageSettings,
+    checkpoint: Path,
+    report: Callable[[str], None] = print,
+) -> NameReader:
+    """Train a reader on the leads of pages drawn from the records; ``stage.batch_size`` counts pages.
+
+    checkpoint: where the training's state is kept; a training found there goes on.
+    """
+    torch.manual_seed(stage.seed)
+    draw = page_source(drawing, VARIED, lambda profile: profile.drawn_at(*RESOLUTION))
+    pages = DrawnPages(records, draw, NameExamples(), drawing.pages, stage.seed, drawing.shows)
+    batches = page_loader(pages, stage, stage.batch_size, collate_names)
+    trained = train(NameNetwork(), batches, name_loss, stage, checkpoint, lambda line: report(f"name reader: {line}"))
+    return NameReader(trained)

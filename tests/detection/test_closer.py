@@ -1,0 +1,59 @@
+"""The second look at small pages in large pictures."""
+
+import numpy as np
+import pytest
+
+from ecgpage.detection.closer import detect_closely, evidence
+from ecgpage.leads import LEADS
+from ecgpage.recording import LeadBox, Page
+
+TRUE = [(700 + 30 * k, 500 + 10 * k, 725 + 30 * k, 520 + 10 * k) for k in range(12)]
+
+
+class Detector:
+    """Finds the leads that lie in the page, surer the larger they are in it."""
+
+    def __init__(self):
+        self.sizes = []
+
+    def __call__(self, page):
+        self.sizes.append(page.size)
+        x, y = page.page_to_picture[:2, 2]
+        score = min(0.9, 400 / page.size[1])
+        return [
+            LeadBox(name, (x0 - x, y0 - y, x1 - x, y1 - y), score)
+            for name, (x0, y0, x1, y1) in zip(LEADS, TRUE, strict=True)
+        ]
+
+
+def page(height, width):
+    return Page(np.zeros((8, 8, 3), np.uint8), (height, width), np.eye(3), False)
+
+
+def test_small_page_is_looked_at_again_and_boxes_stay_in_page_pixels():
+    detector = Detector()
+    boxes = detect_closely(detector, page(1000, 1500))
+    assert len(detector.sizes) == 2 and detector.sizes[1][1] < 600
+    np.testing.assert_allclose([box.box for box in boxes], TRUE)
+    assert boxes[0].score == pytest.approx(400 / detector.sizes[1][1])
+
+
+def test_page_that_its_leads_fill_is_looked_at_once():
+    detector = Detector()
+    moved = Page(np.zeros((8, 8, 3), np.uint8), (160, 400), np.array([[1, 0, 680], [0, 1, 480], [0, 0, 1.0]]), False)
+    boxes = detect_closely(detector, moved)
+    assert len(detector.sizes) == 1 and boxes[0].box == (20, 20, 45, 40)
+
+
+def test_the_better_look_is_kept():
+    looks = iter([[LeadBox(name, box, 0.6) for name, box in zip(LEADS, TRUE, strict=True)], []])
+    assert len(detect_closely(lambda _: next(looks), page(1000, 1500))) == 12
+
+
+@pytest.mark.parametrize("boxes", [[], [LeadBox("I", (1, 1, 9, 9), 0.9)]])
+def test_hardly_anything_found_leaves_nothing_to_look_at(boxes):
+    assert detect_closely(lambda _: boxes, page(1000, 1500)) == boxes
+
+
+def test_evidence_counts_each_name_once():
+    assert evidence([LeadBox("I", (0, 0, 1, 1), s) for s in (0.2, 0.5)] + [LeadBox("II", (0, 0, 1, 1), 0.1)]) == 0.6

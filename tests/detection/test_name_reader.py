@@ -1,0 +1,107 @@
+"""Reading the printed names."""
+
+import numpy as np
+import pytest
+import torch
+
+from ecgpage.detection.dataset import Jitter
+from ecgpage.detection.name_reader import (
+    CROP,
+    LEFT_OF_BOX,
+    NAMES,
+    VIEW,
+    NameNetwork,
+    NameReader,
+    load_name_reader,
+    name_crops,
+    save_name_reader,
+)
+from ecgpage.detection.name_training import NameExamples, collate_names, name_loss, train_name_reader
+from ecgpage.io import write_record
+from ecgpage.leads import LEADS
+from ecgpage.recording import LeadBox, Page
+from ecgpage.synthesis.profile import PROFILES
+from ecgpage.synthesis.records import RecordDrawer
+from ecgpage.synthesis.signals import AS_RECORDED
+from ecgpage.training.checkpoints import CheckpointError
+from ecgpage.training.configuration import DrawingSettings, StageSettings
+
+
+def view_with_mark(x, y):
+    view = np.full((*VIEW, 3), 230, np.uint8)
+    view[y : y + 12, x : x + 8] = 20
+    return view
+
+
+def test_crop_holds_the_beginning_of_the_box_and_what_is_printed_there():
+    crops = name_crops(view_with_mark(500, 400), np.array([[510.0, 380, 700, 420]]))
+    assert crops.shape == (1, 2, *CROP)
+    top = 400 - CROP[0] // 2
+    ink = np.argwhere(crops[0, 0] > 200)
+    assert ink.min(axis=0).tolist() == [400 - top, LEFT_OF_BOX - 10] and len(ink) == 96
+    inside = np.argwhere(crops[0, 1])
+    assert inside.min(axis=0).tolist() == [380 - top, LEFT_OF_BOX] and inside[:, 0].max() == 420 - top
+    assert inside[:, 1].max() == CROP[1] - 1
+
+
+@pytest.mark.parametrize("box", [(-30, -20, 40, 10), (1250, 1000, 1400, 1100), (5000, 5000, 5100, 5020)])
+def test_crops_at_and_beyond_the_edge_are_filled_with_paper(box):
+    crops = name_crops(view_with_mark(500, 400), np.array([box], float))
+    assert crops.shape == (1, 2, *CROP) and crops[0, 0].max() == 0
+
+
+def test_no_boxes_no_crops():
+    assert name_crops(view_with_mark(1, 1), np.zeros((0, 4))).shape == (0, 2, *CROP)
+    assert NameReader(NameNetwork().eval())(None, []) == []
+
+
+@pytest.fixture(scope="module")
+def record(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("names")
+    time = np.arange(1000) / 100
+    write_record(folder, "sine", np.stack([0.5 * np.sin(time * (k + 1)) for k in range(12)], axis=1), 100.0, LEADS)
+    return folder / "sine"
+
+
+def test_examples_show_the_leads_of_a_page(record):
+    page = RecordDrawer([PROFILES["kit"].drawn_at(75, 150)], AS_RECORDED)(record, np.random.default_rng(0))
+    crops, names = NameExamples(Jitter(turned=0.0, part=0.0))(page, np.random.default_rng(1))
+    assert len(crops) == len(names) == len(page.leads) == 13
+    assert sorted(NAMES[k] for k in names) == sorted(lead.lead.name for lead in page.leads)
+    batch = collate_names([(crops, names), (crops[:0], names[:0]), (crops, names)])
+    assert batch[0].shape == (26, 2, *CROP) and batch[1].shape == (26,)
+    loss, parts = name_loss(NameNetwork(), batch)
+    assert loss.item() > 0 and 0 <= parts["right"] <= 1
+
+
+def test_reader_is_trained_kept_and_gives_probabilities(record, tmp_path):
+    stage = StageSettings(batch_size=1, steps=2, seconds=60, warmup_steps=1, device="cpu")
+    reader = train_name_reader([record], DrawingSettings(("kit",), 1), stage, tmp_path / "state", lambda _: None)
+    save_name_reader(tmp_path / "model", reader, {"records": 1})
+    loaded = load_name_reader(tmp_path / "model")
+    page = Page(np.full((300, 400, 3), 200, np.uint8), (300, 400), np.eye(3), False)
+    [read] = loaded(page, [LeadBox("V3", (40, 50, 140, 90), 0.7)])
+    assert read.name == "V3" and len(read.reading) == len(NAMES) and sum(read.reading) == pytest.approx(1)
+    assert load_name_reader(tmp_path) is None
+    with torch.no_grad():
+        reader.network.out[1].bias.fill_(float("nan"))
+    (tmp_path / "model" / "model.json").write_text('{"name_reader": {"names": ["I"]}}')
+    with pytest.raises(CheckpointError, match="a reader of I, II"):
+        load_name_reader(tmp_path / "model")
+
+
+def test_reading_finds_the_crop_on_a_straightened_page():
+    """The box of a page is handed to the network where the view shows it."""
+    seen = []
+
+    class Spy(NameNetwork):
+        def forward(self, x):
+            seen.append(x)
+            return torch.zeros(len(x), len(NAMES))
+
+    image = np.full((512, 640, 3), 230, np.uint8)
+    image[200:206, 250:254] = 20
+    NameReader(Spy().eval())(Page(image, (512, 640), np.eye(3), False), [LeadBox("I", (254.5, 190, 350, 215.5), 0.9)])
+    ink = np.argwhere(seen[0][0, 0].numpy() > 0.5)  # the view is twice as large
+    left, top = 2 * 255 - LEFT_OF_BOX, 406 - CROP[0] // 2
+    assert abs(ink[:, 1].min() - (500 - left)) <= 2 and abs(ink[:, 0].min() - (400 - top)) <= 2
