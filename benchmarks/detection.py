@@ -6,7 +6,8 @@ printed sample, as ECG-Image-Kit writes them. A lead is right where a box of its
 samples, on the straightened page, by half (IoU 0.5) or more. Leads that are mostly out of view or covered do not count.
 
 Columns: mAP of the detector's boxes at IoU 0.5 and over 0.5 to 0.95, and of the layout step's at 0.5; leads right after
-the layout step, and pages with every lead right, in percent. ``--list`` names the pages where one is not.
+the layout step, and pages with every lead right, in percent. ``--list`` names the pages where one is not; ``--angle``
+first turns every picture by so many degrees counterclockwise, on a larger grey ground.
 """
 
 from __future__ import annotations
@@ -15,8 +16,10 @@ import argparse
 import gzip
 import json
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
+import cv2
 import numpy as np
 import torch
 
@@ -64,6 +67,18 @@ def _kit_lead(lead: dict) -> DrawnLead:
     return DrawnLead(place, np.zeros(len(points), np.float32), KIT_FS, points)
 
 
+def turned(image: np.ndarray, truth: list[DrawnLead], degrees: float) -> tuple[np.ndarray, list[DrawnLead]]:
+    """A picture (H, W, 3) and its leads turned counterclockwise about the middle; the ground grows with it."""
+    height, width = image.shape[:2]
+    cos, sin = np.cos(np.deg2rad(degrees)), np.sin(np.deg2rad(degrees))
+    size = (round(abs(width * cos) + abs(height * sin)), round(abs(width * sin) + abs(height * cos)))
+    turn = np.array([[cos, sin], [-sin, cos]])
+    shift = (np.array(size) - 1) / 2 - turn @ [(width - 1) / 2, (height - 1) / 2]
+    matrix = np.column_stack([turn, shift])
+    picture = cv2.warpAffine(image, matrix, size, flags=cv2.INTER_AREA, borderValue=(90, 90, 90))
+    return picture, [replace(lead, points=(lead.points @ turn.T + shift).astype(np.float32)) for lead in truth]
+
+
 def true_boxes(truth: list[DrawnLead], page: Page) -> tuple[np.ndarray, np.ndarray]:
     """Boxes (N, 4) around each lead's samples on the straightened page, and their classes (N,), indices into LEADS."""
     boxes = [lead_box(lead, np.linalg.inv(page.page_to_picture)) for lead in truth]
@@ -79,12 +94,17 @@ def leads_right(found: tuple[LeadBox, ...], boxes: np.ndarray, classes: np.ndarr
     return int(np.any((overlap >= LEAST_OVERLAP) & named, axis=1).sum())
 
 
-def judge(folder: Path, pipeline: Pipeline, note: Callable[[str], None]) -> tuple[float, float, float, float, float]:
+def judge(
+    folder: Path, pipeline: Pipeline, note: Callable[[str], None], degrees: float = 0.0
+) -> tuple[float, float, float, float, float]:
     """The table's columns for a folder of pages; ``note`` is told of each page with a lead that is not right."""
     detections, arranged, truths, right, wanted, whole = [], [], [], 0, 0, 0
     pages = read_truth(folder)
     for picture, truth in pages:
-        page, _, leads, warnings = pipeline.find_leads(read_image(picture))
+        image = read_image(picture)
+        if degrees:
+            image, truth = turned(image, truth, degrees)
+        page, _, leads, warnings = pipeline.find_leads(image)
         boxes, classes = true_boxes(truth, page)
         detections.append(_detections(detect_closely(pipeline.detector, page)))
         arranged.append(_detections(leads))
@@ -117,6 +137,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("pages", nargs="+", type=Path, help="folders of pages with their truth")
     parser.add_argument("--model", type=Path, default=HERE / "model", help="folder of the trained model")
     parser.add_argument("--list", action="store_true", help="name the pages on which a lead is not right")
+    parser.add_argument("--angle", type=float, default=0.0, help="turn the pictures by so many degrees")
     return parser
 
 
@@ -125,7 +146,7 @@ def main() -> None:
     options = build_parser().parse_args()
     pipeline = build_pipeline(options.model)
     note = print if options.list else _silent
-    rows = [(folder.name, *judge(folder, pipeline, note)) for folder in options.pages]
+    rows = [(folder.name, *judge(folder, pipeline, note, options.angle)) for folder in options.pages]
     print(
         text_table(("pages", "mAP50", "mAP50-95", "arranged mAP50", "leads right %", "pages right %"), rows, digits=3)
     )

@@ -1,7 +1,8 @@
 """How long detecting one page takes on one core: ``python -m benchmarks.detector_speed``.
 
-In PyTorch and in ONNX Runtime. A sample's page is brought to 2200 x 1700 pixels; each figure is the median over several runs of fitting it into the
-network's input, the network, and picking the boxes. Also prints how far the two runtimes' predictions are apart.
+In PyTorch and in ONNX Runtime. A sample's page is brought to 2200 x 1700 pixels; each figure is the median over several
+runs of fitting it into the network's input, the network, and picking the boxes. Also prints how far the two runtimes'
+predictions are apart.
 """
 
 from __future__ import annotations

@@ -1,12 +1,14 @@
 """Benchmarks: what they measure is what they say."""
 
+import cv2
 import numpy as np
 import pytest
 
-from benchmarks.detection import leads_right, read_truth, true_boxes
+from benchmarks.detection import leads_right, read_truth, true_boxes, turned
 from benchmarks.synthesis import PAGE_PIXELS, measure
-from ecgpage.leads import LEADS
+from ecgpage.leads import LEADS, PrintedLead
 from ecgpage.recording import LeadBox, Page
+from ecgpage.synthesis import DrawnLead
 from ecgpage.synthesis.export import ExportSettings, export_pages
 
 
@@ -26,6 +28,21 @@ def test_a_lead_is_right_where_name_and_place_are():
     assert (
         leads_right((), boxes, classes) == leads_right((LeadBox("I", (0, 0, 1, 1), 1.0),), boxes[:0], classes[:0]) == 0
     )
+
+
+@pytest.mark.parametrize("degrees", [90.0, 33.0, 180.0, -120.0])
+def test_truth_turns_with_the_picture(degrees):
+    """A dark dot stays where the lead's sample says."""
+    image = np.full((80, 120, 3), 255, np.uint8)
+    image[19:22, 99:102] = 0
+    lead = DrawnLead(
+        PrintedLead("I", 0, 0, 0.0, 1.0), np.zeros(1, np.float32), 1.0, np.array([[100.0, 20.0]], np.float32)
+    )
+    picture, [moved] = turned(image, [lead], degrees)
+    y, x = np.unravel_index(
+        np.argmin(cv2.GaussianBlur(picture, (5, 5), 1)[..., 0] + 255 * (picture[..., 0] == 90)), picture.shape[:2]
+    )
+    assert np.hypot(*(moved.points[0] - (x, y))) < 1.5
 
 
 def test_truth_of_drawn_pages_is_read(root, tmp_path):

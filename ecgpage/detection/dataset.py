@@ -34,16 +34,19 @@ class Jitter:
     """How far the straightened pages shown in training are off, as if the page's outline was found imprecisely.
 
     corners: of the page's size; rotation: degrees; margin: surroundings left on a side, of the page's size; careless:
-    chance of such margins (else they are within ``corners``). part: chance that only a part of the page is in view;
-    part_size: its share of each side. turned: chance of a page lying on its side or upside down, on which nothing is to
-    be found: this is how the detector tells which way up a page is. light: how far brightness, contrast and colours
-    are off; grey: chance of a view without colours.
+    chance of such margins (else they are within ``corners``). close: chance of a view cut close around the leads, as
+    pictures often are; around: what it shows beside them at most, of their common width and height. part: chance that
+    only a part of the page is in view; part_size: its share of each side. turned: chance of a page lying on its side or
+    upside down, on which nothing is to be found: this is how the detector tells which way up a page is. light: how far
+    brightness, contrast and colours are off; grey: chance of a view without colours.
     """
 
     corners: float = 0.015
     rotation: float = 1.5
     margin: tuple[float, float] = (-0.03, 0.25)
     careless: float = 0.4
+    close: float = 0.3
+    around: tuple[float, float] = (0.2, 0.35)
     part: float = 0.08
     part_size: tuple[float, float] = (0.5, 0.95)
     turned: float = 0.1
@@ -169,9 +172,14 @@ def jittered_page(page: DrawnPage, jitter: Jitter, rng: np.random.Generator) -> 
     careless = rng.random() < jitter.careless
     margins = rng.uniform(*(jitter.margin if careless else (-jitter.corners, jitter.corners)), 4)  # left, top, ...
     low, high = -margins[:2] * (width, height), (1 + margins[2:]) * (width, height)
+    if rng.random() < jitter.close:
+        low, high = _hull_of_leads(page)
+        before, after = (rng.uniform(-0.01, 1.0, 2) * jitter.around * (high - low) for _ in range(2))
+        low, high = low - before, high + after
     if rng.random() < jitter.part:
-        low = low + (high - low) * rng.uniform(0, 1, 2) * (1 - (share := rng.uniform(*jitter.part_size, 2)))
-        high = low + share * (width, height)
+        extent, share = high - low, rng.uniform(*jitter.part_size, 2)
+        low = low + extent * rng.uniform(0, 1, 2) * (1 - share)
+        high = low + extent * share
     corners = np.array([[low[0], low[1]], [high[0], low[1]], [high[0], high[1]], [low[0], high[1]]])
     corners += rng.uniform(-jitter.corners, jitter.corners, (4, 2)) * (width, height) / 2
     angle = np.deg2rad(rng.uniform(-jitter.rotation, jitter.rotation))
@@ -183,6 +191,13 @@ def jittered_page(page: DrawnPage, jitter: Jitter, rng: np.random.Generator) -> 
     flat = np.array([[0, 0], [right, 0], [right, bottom], [0, bottom]], dtype=np.float32)
     in_picture = apply_homography(page.paper_to_picture, corners).astype(np.float32)
     return cv2.getPerspectiveTransform(flat, in_picture).astype(np.float64), (int(extent[1]), int(extent[0]))
+
+
+def _hull_of_leads(page: DrawnPage) -> tuple[np.ndarray, np.ndarray]:
+    """The corners, (2,) each, of the rectangle on paper around all leads, mm."""
+    points = np.concatenate([lead.points[::8] for lead in page.leads])
+    on_paper = apply_homography(np.linalg.inv(page.paper_to_picture), points[np.isfinite(points).all(axis=1)])
+    return on_paper.min(axis=0), on_paper.max(axis=0)
 
 
 def collate(examples: Sequence[Example]) -> tuple[Tensor, Tensor]:

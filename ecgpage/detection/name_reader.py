@@ -64,7 +64,8 @@ class NameNetwork(nn.Module):
 def name_crops(view: np.ndarray, boxes: np.ndarray) -> np.ndarray:
     """Crops (N, 2, 160, 144) uint8 around the beginnings of boxes (N, 4), corner form, on a view (H, W, 3) uint8.
 
-    First channel: darkness against the crop's own paper; second: 255 inside the box. Beyond the view is paper.
+    First channel: darkness against the crop's own paper, brightness where the print is the brighter; second: 255 inside
+    the box. Beyond the view is paper.
     """
     dark = 255 - cv2.cvtColor(view, cv2.COLOR_RGB2GRAY)
     high, wide = CROP
@@ -76,8 +77,9 @@ def name_crops(view: np.ndarray, boxes: np.ndarray) -> np.ndarray:
         if a >= b or c >= d:
             continue
         part = dark[c:d, a:b]
-        paper, ink = np.percentile(part, (50, 99.5))
-        contrast = (part - paper) * (255 / max(40.0, ink - paper))
+        light, paper, ink = np.percentile(part, (0.5, 50, 99.5))
+        strongest = max(ink - paper, paper - light, 40.0)
+        contrast = (part - paper) * (255 / strongest * (1 if ink - paper >= paper - light else -1))
         crop[0, c - top : d - top, a - left : b - left] = np.clip(contrast, 0, 255)
         low, end = max(0, round(x0) - left), max(0, round(x1) - left + 1)
         crop[1, max(0, round(y0) - top) : max(0, round(y1) - top + 1), low:end] = 255

@@ -44,6 +44,14 @@ def test_crop_holds_the_beginning_of_the_box_and_what_is_printed_there():
     assert inside[:, 1].max() == CROP[1] - 1
 
 
+def test_bright_print_on_a_dark_screen_is_ink_too():
+    box = np.array([[510.0, 380, 700, 420]])
+    view = view_with_mark(500, 400)
+    view[410:430, 520:540] = 20
+    dark, bright = name_crops(view, box), name_crops(250 - view, box)
+    np.testing.assert_array_equal(dark[0, 0] > 128, bright[0, 0] > 128)
+
+
 @pytest.mark.parametrize("box", [(-30, -20, 40, 10), (1250, 1000, 1400, 1100), (5000, 5000, 5100, 5020)])
 def test_crops_at_and_beyond_the_edge_are_filled_with_paper(box):
     crops = name_crops(view_with_mark(500, 400), np.array([box], float))

@@ -18,7 +18,7 @@ from ecgpage.synthesis import PROFILES, Arrangement, DrawnLead, draw_page
 
 SIZE = (224, 256)
 MAKE = PageExamples(SIZE)
-UNSPOILT = Jitter(0.0, 0.0, (0.0, 0.0), 0.0, part=0.0, turned=0.0, light=0.0, grey=0.0)
+UNSPOILT = Jitter(0.0, 0.0, (0.0, 0.0), 0.0, close=0.0, part=0.0, turned=0.0, light=0.0, grey=0.0)
 
 
 def sine_signal(seconds=10.0, fs=100.0):
@@ -143,9 +143,16 @@ def test_a_page_is_shown_as_often_as_asked_and_others_between():
 
 
 def test_part_of_a_page_shows_some_of_its_leads(page):
-    parts = Jitter(0.0, 0.0, (0.0, 0.0), 0.0, part=1.0, part_size=(0.5, 0.6), turned=0.0)
+    parts = Jitter(0.0, 0.0, (0.0, 0.0), 0.0, close=0.0, part=1.0, part_size=(0.5, 0.6), turned=0.0)
     counts = [len(straighten(page, SIZE, parts, np.random.default_rng(k)).boxes) for k in range(8)]
     assert min(counts) < 10 < len(straighten(page, SIZE, UNSPOILT, np.random.default_rng(0)).boxes)
+
+
+def test_close_view_is_filled_by_the_leads(page):
+    close = Jitter(0.0, 0.0, (0.0, 0.0), 0.0, close=1.0, around=(0.1, 0.1), part=0.0, turned=0.0)
+    for seed in range(4):
+        boxes = straighten(page, SIZE, close, np.random.default_rng(seed)).boxes
+        assert np.ptp(boxes[:, [0, 2]]) > 0.8 * SIZE[1] or np.ptp(boxes[:, [1, 3]]) > 0.8 * SIZE[0]
 
 
 def test_other_light_keeps_ink_darker_than_paper():
