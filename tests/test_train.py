@@ -10,13 +10,17 @@ from unittest.mock import patch
 
 import numpy as np
 import pytest
+import torch
 
+from ecgpage import cli
+from ecgpage.detection import load_detector
 from ecgpage.header import RecordError
 from ecgpage.io import read_signal, write_record, write_text
 from ecgpage.leads import LEADS
 from ecgpage.synthesis.export import ExportSettings, export_pages
 from ecgpage.train import find_training_records, keep_or_drop_states, train_stages
 from ecgpage.training import DrawingSettings, StageSettings, TrainingSettings
+from yolov7 import yolov7_tiny
 
 CLASSES = (("NORM",), ("STTC", "CD"), ("NORM",), ("Old MI",), (), ("AFIB/AFL",), ("NORM",), ("HYP",))
 
@@ -52,7 +56,7 @@ def trained(records, root):
 
 def test_training_shows_progress_and_resumes(trained):
     _, (first, second) = trained
-    for stage in ("detector", "digitizer", "classifier"):
+    for stage in ("detector", "name reader", "digitizer", "classifier"):
         assert stage in first
     assert "step 6/6" in first
     assert "resumed from" in second
@@ -62,7 +66,7 @@ def test_training_shows_progress_and_resumes(trained):
 def test_the_model_folder_is_whole_and_readable(trained):
     model, _ = trained
     description = json.loads((model / "model.json").read_text())
-    assert set(description) == {"detector", "digitizer", "classifier"}
+    assert set(description) == {"detector", "name_reader", "digitizer", "classifier"}
     assert description["detector"]["classes"] == list(LEADS)
     assert set(description["classifier"]["classes"]) == {name for labels in CLASSES for name in labels}
     assert description["digitizer"]["records"] == 8
@@ -136,8 +140,26 @@ def test_pages_drawn_before_are_trained_on(records, tmp_path, workers):
     export_pages(records, pages, ExportSettings("kit", number=2), report=lambda _: None)
     stage = StageSettings(steps=2, batch_size=2, warmup_steps=1, workers=workers, device="cpu")
     off = replace(stage, seconds=0.0)
-    settings = TrainingSettings(stage, stage, off, DrawingSettings(drawn_before=True, pages_per_record=2))
+    drawing = DrawingSettings(drawn_before=True, pages_per_record=2)
+    settings = TrainingSettings(stage, stage, stage, off, drawing)
     lines = []
     with patch("ecgpage.synthesis.records.draw_page", side_effect=AssertionError("a page was drawn")):
         train_stages(pages, tmp_path / "model", settings, lines.append)
-    assert sum("step 2/2" in line for line in lines) == 2
+    assert sum("step 2/2" in line for line in lines) == 3
+
+
+def test_one_stage_is_trained_by_its_command_from_given_weights(records, tmp_path, capsys):
+    """A published checkpoint of 80 classes gives all but what depends on the classes; the other stages stay away."""
+    write_text(tmp_path / "one step.toml", "[detector]\nsteps = 1\nbatch_size = 1\n[drawing]\npages_per_record = 1\n")
+    command = ["train", "detection", "-d", str(records), "-m", str(tmp_path / "model"), "--seconds", "60"]
+    command += ["--settings", str(tmp_path / "one step.toml"), "--height", "64", "--width", "96"]
+    torch.save(yolov7_tiny(80).state_dict(), tmp_path / "official.pt")
+    assert cli.main([*command, "--weights", str(tmp_path / "official.pt")]) == 0
+    assert "333 tensors taken from" in capsys.readouterr().out
+    description = json.loads((tmp_path / "model" / "model.json").read_text())
+    assert set(description) == {"detector"} and description["detector"]["weights"] == "official.pt"
+    assert load_detector(tmp_path / "model").settings.size == (64, 96)
+    assert cli.main(["export", "--model", str(tmp_path / "model"), "-o", str(tmp_path / "out" / "d.onnx")]) == 0
+    assert (tmp_path / "out" / "d.onnx").stat().st_size > 20e6
+    assert cli.main([*command, "--weights", str(tmp_path / "nothing.pt")]) == 1
+    assert "nothing.pt" in capsys.readouterr().err
