@@ -22,6 +22,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import torch
+from PIL import Image
 
 from ecgpage.cli import HERE
 from ecgpage.detection.closer import detect_closely
@@ -33,6 +34,7 @@ from ecgpage.pipeline import Pipeline, build_pipeline
 from ecgpage.recording import LeadBox, Page
 from ecgpage.reporting import text_table
 from ecgpage.synthesis import DrawnLead
+from ecgpage.synthesis.annotations import LEAST_SEEN
 from ecgpage.synthesis.records import PageReader, read_standard_leads
 from yolov7.boxes import pairwise_iou
 from yolov7.metrics import mean_average_precision
@@ -48,9 +50,18 @@ def read_truth(folder: Path) -> list[tuple[Path, list[DrawnLead]]]:
     """The pages of a folder: (picture, its leads). Raises ValueError for a folder without any."""
     pages = []
     for path in sorted((folder / "truth").glob("*.json.gz")):
-        picture = next((folder / "hidden").glob(f"{path.name.removesuffix('.json.gz')}.[pj]*"))
+        stem = path.name.removesuffix(".json.gz")
+        pictures = sorted((folder / "hidden").glob(f"{stem}.[pj]*"))
+        if not pictures:
+            raise ValueError(f"expected the picture of {path} in {folder / 'hidden'}, found none")
         with gzip.open(path) as stream:
-            pages.append((picture, [_kit_lead(lead) for lead in json.load(stream)["leads"]]))
+            leads = [_kit_lead(lead) for lead in json.load(stream)["leads"]]
+        with Image.open(pictures[0]) as opened:
+            size = np.array(opened.size)
+        in_view = [
+            ((lead.points > -0.5) & (lead.points < size - 0.5)).all(axis=1).mean() >= LEAST_SEEN for lead in leads
+        ]
+        pages.append((pictures[0], [lead for lead, seen in zip(leads, in_view, strict=True) if seen]))
     for header in () if pages else find_records(folder):
         for picture in read_header(folder / header).images:
             page = PageReader().read(picture, read_standard_leads(folder / header)[0])

@@ -23,7 +23,7 @@ from ecgpage.detection import LeadDetector, load_detector
 from ecgpage.io import read_image
 from ecgpage.reporting import text_table
 from yolov7 import export_onnx
-from yolov7.postprocess import decode, images_to_tensor, letterbox, select
+from yolov7.postprocess import decode, images_to_tensor, letterbox, letterbox_size, select
 
 PAGE = (1700, 2200)
 
@@ -53,13 +53,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="benchmarks.detector_speed", description="Detection time of one page.")
     parser.add_argument("--model", type=Path, default=HERE / "model", help="folder of the trained model")
     parser.add_argument("--repeats", type=int, default=9, help="runs of each")
-    parser.add_argument("--size", type=int, nargs=2, default=(640, 640), help="height and width of the input")
     options = parser.parse_args()
+    if options.repeats < 1:
+        parser.error(f"--repeats must be at least 1, came {options.repeats}")
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
-    size = tuple(options.size)
     page = cv2.resize(read_image(find_pictures(HERE / "samples")[0]), PAGE[::-1], interpolation=cv2.INTER_AREA)
     detector = load_detector(options.model)
+    settings = detector.settings
+    size = letterbox_size(*page.shape[:2])
     session, model = onnx_session(detector, size), detector.model
 
     def fitted() -> torch.Tensor:
@@ -73,7 +75,12 @@ def main() -> None:
         return torch.from_numpy(session.run(None, {"images": fitted().numpy()})[0])
 
     rows = [
-        (name, median_seconds(lambda run=run: select(run(), every_class=True), options.repeats))
+        (
+            name,
+            median_seconds(
+                lambda run=run: select(run(), settings.confidence, settings.overlap, every_class=True), options.repeats
+            ),
+        )
         for name, run in (("PyTorch, fused", eager), ("ONNX Runtime", runtime))
     ]
     print(f"{page.shape[1]} x {page.shape[0]} px page, input {size[1]} x {size[0]}, one core, {options.repeats} runs")

@@ -16,7 +16,7 @@ import numpy as np
 from ecgpage.cli import HERE, find_pictures
 from ecgpage.io import read_image
 from ecgpage.pipeline import build_pipeline
-from ecgpage.recording import LeadBox, Page
+from ecgpage.recording import LeadBox, Page, PageError
 from ecgpage.reporting.page_panel import panel_size, straightened
 from ecgpage.synthesis.sheet import check_sheet_name, write_sheet
 
@@ -58,9 +58,15 @@ def main() -> None:
     check_sheet_name(options.output)
     pipeline, tiles = build_pipeline(options.model), []
     for picture in find_pictures(options.pictures):
-        page, _, leads, warnings = pipeline.find_leads(read_image(picture))
+        try:
+            page, _, leads, warnings = pipeline.find_leads(read_image(picture))
+        except PageError as error:
+            print(f"{picture.name}: {error}", flush=True)
+            continue
         tiles.append(draw_tile(page, leads, f"{picture.stem}: {len(leads)}"))
         print(f"{picture.name}: {len(leads)} leads. {' '.join(warnings)}", flush=True)
+    if not tiles:
+        raise SystemExit(f"none of the pictures in {options.pictures} can be read")
     tiles += [np.full_like(tiles[0], 70)] * (-len(tiles) % COLUMNS)
     write_sheet(options.output, np.vstack([np.hstack(tiles[k : k + COLUMNS]) for k in range(0, len(tiles), COLUMNS)]))
 

@@ -20,7 +20,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     run: Callable[[argparse.Namespace], int] = options.run
     try:
         return run(options)
-    except (PageError, OSError, ValueError) as error:
+    except (PageError, OSError, ValueError, FloatingPointError) as error:
         print(f"ecgpage {options.command}: {error}", file=sys.stderr)
         return 1
 
@@ -185,6 +185,14 @@ def _train(options: argparse.Namespace) -> int:
 
     settings = load_settings(options.settings) if options.settings else settings_from_environment()
     settings = settings.only(STAGE_NAMES[options.stage])
+    if options.seconds is not None and options.seconds <= 0:
+        raise ValueError(f"--seconds must be above 0, came {options.seconds:g}")
+    if settings.seconds <= 0:
+        raise ValueError(f"the settings leave {options.stage} no time: seconds = {settings.seconds:g}")
+    given = [name for name in ("weights", "height", "width") if getattr(options, name) is not None]
+    given += ["variant"] if options.variant != "tiny" else []
+    if options.stage != "detection" and given:
+        raise ValueError(f"--{given[0]} is for the detection stage, not for {options.stage}")
     if options.seconds is not None:
         settings = settings.within(options.seconds)
     size = {side: value for side in ("height", "width") if (value := getattr(options, side)) is not None}

@@ -24,7 +24,7 @@ from ecgpage.header import RecordError
 from ecgpage.io import find_records, has_signal, read_header, read_signal, write_text
 from ecgpage.synthesis.records import SHORTEST_SECONDS
 from ecgpage.synthesis.signals import VARIED
-from ecgpage.training.configuration import STAGES, StageSettings, TrainingSettings, settings_from_environment
+from ecgpage.training.configuration import StageSettings, TrainingSettings, settings_from_environment
 from ecgpage.training.loading import page_source
 
 CHECKPOINTS = "checkpoints"
@@ -49,28 +49,33 @@ def train_stages(
     settings = settings or settings_from_environment()
     records = find_training_records(data_folder, report)
     paths = [record.path for record in records]
-    states = model_folder / CHECKPOINTS
-    keep_or_drop_states(states, _made_of(records, settings), report)
     drawing = settings.drawing
+
+    def state_folder(stage: str, *more: object) -> Path:
+        folder = model_folder / CHECKPOINTS / stage
+        keep_or_drop_states(folder, _made_of(records, settings, stage, more), report)
+        return folder
+
     if settings.detector.seconds > 0:
         network = network or DetectorSettings()
-        state = states / f"detector-{network.variant}-{network.height}x{network.width}.safetensors"
+        start = None if weights is None else hashlib.blake2b(weights.read_bytes(), digest_size=16).hexdigest()
+        state = state_folder("detector", asdict(network), start) / "state.safetensors"
         detector = train_detector(paths, drawing, settings.detector, state, network, report, weights)
         started = {"weights": weights.name} if weights else {}
         save_detector(model_folder, detector, _facts(settings.detector, data_folder, len(paths)) | started)
     if settings.name_reader.seconds > 0:
-        state = states / "name_reader.safetensors"
+        state = state_folder("name_reader") / "state.safetensors"
         reader = train_name_reader(paths, drawing, settings.name_reader, state, report)
         save_name_reader(model_folder, reader, _facts(settings.name_reader, data_folder, len(paths)))
     if settings.digitizer.seconds > 0:
         drawer = page_source(drawing, VARIED)
-        state, pages = states / "digitizer.safetensors", drawing.pages
+        state, pages = state_folder("digitizer") / "state.safetensors", drawing.pages
         digitizer = train_digitizer(
             paths, drawer, settings.digitizer, state, _named("digitizer", report), pages_per_record=pages
         )
         save_digitizer(model_folder, digitizer, _facts(settings.digitizer, data_folder, len(paths)))
     if settings.classifier.seconds > 0:
-        classifier = train_classifier(records, settings, states, _named("classifier", report))
+        classifier = train_classifier(records, settings, state_folder("classifier"), _named("classifier", report))
         if classifier is not None:
             labelled = sum(bool(record.labels) for record in records)
             save_classifier(model_folder, classifier, _facts(settings.classifier, data_folder, labelled))
@@ -125,15 +130,15 @@ def keep_or_drop_states(folder: Path, made_of: str, report: Callable[[str], None
     write_text(note, made_of)
 
 
-def _made_of(records: list[LabelledRecord], settings: TrainingSettings) -> str:
-    """Records, labels and settings but for the budgets, which may change between runs, as JSON."""
+def _made_of(records: list[LabelledRecord], settings: TrainingSettings, stage: str, more: tuple[object, ...]) -> str:
+    """Records, labels and a stage's settings but for the budgets, which may change between runs, as JSON."""
     parts = json.dumps([[record.path.name, *record.labels] for record in records])
-    stages = asdict(settings)
-    for stage in STAGES:
-        for budget in ("seconds", "steps", "checkpoint_seconds", "workers", "device"):
-            stages[stage].pop(budget)
+    kept = asdict(getattr(settings, stage))
+    for budget in ("seconds", "steps", "checkpoint_seconds", "workers", "device"):
+        kept.pop(budget)
     digest = hashlib.blake2b(parts.encode(), digest_size=16).hexdigest()
-    return json.dumps({"records": len(records), "digest": digest, "settings": stages}, indent=2)
+    facts = {"records": len(records), "digest": digest, "drawing": asdict(settings.drawing), "settings": kept}
+    return json.dumps(facts | {"more": more}, indent=2)
 
 
 def _facts(stage: StageSettings, data: Path, records: int) -> dict[str, Any]:

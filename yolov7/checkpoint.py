@@ -25,7 +25,10 @@ HEAD_LAYERS = {yolov7_tiny: 77, yolov7_full: 105}
 NETWORK_CLASSES = ("models.", "torch.nn.modules.")
 """Beginnings of the names of classes that are replaced; what they would do is never run."""
 
-HARMLESS = ("numpy.core.multiarray.scalar", "numpy._core.multiarray.scalar", "numpy.dtype", "numpy.dtypes.Float64DType")
+HARMLESS = frozenset(
+    ["numpy.dtype", "numpy.ndarray", "numpy.dtypes.Float64DType"]
+    + [f"numpy.{core}.multiarray.{name}" for core in ("core", "_core") for name in ("scalar", "_reconstruct")]
+)
 """Other names in official files, of a score kept beside the weights; replaced as well."""
 
 
@@ -39,6 +42,16 @@ class Transfer:
 
     taken: tuple[str, ...]
     left: tuple[str, ...]
+
+
+class _Ignored:
+    """Stands for a value that is no part of a network."""
+
+    def __init__(self, *_: object) -> None:
+        pass
+
+    def __setstate__(self, state: object) -> None:
+        pass
 
 
 class _Placeholder(nn.Module):
@@ -61,7 +74,10 @@ def read_checkpoint(path: Path) -> dict[str, Tensor]:
         refused = [name for name in names if not name.startswith(NETWORK_CLASSES) and name not in HARMLESS]
         if refused:
             raise CheckpointError(f"it names {', '.join(refused)}, which no network needs")
-        stand_ins = [(type(name.rpartition(".")[2], (_Placeholder,), {}), name) for name in names]
+        stand_ins = [
+            (type(name.rpartition(".")[2], (_Ignored if name in HARMLESS else _Placeholder,), {}), name)
+            for name in names
+        ]
         with torch.serialization.safe_globals(stand_ins):
             content = torch.load(path, map_location="cpu", weights_only=True)
     except OSError:

@@ -37,16 +37,19 @@ def export_onnx(model: DetectionModel, path: Path, size: tuple[int, int] = (640,
         raise ValueError(f"expected height and width as multiples of 32, got {size[0]} x {size[1]}")
     network = _Decoded(fuse(model).float().cpu()).eval()
     partial = path.with_name(path.name + ".partial")
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of the tracer, on shapes that are fixed on purpose
-        torch.onnx.export(
-            network,
-            (torch.zeros(1, 3, *size),),
-            str(partial),
-            input_names=["images"],
-            output_names=["predictions"],
-            dynamic_axes={"images": {0: "batch"}, "predictions": {0: "batch"}},
-            opset_version=OPSET,
-            dynamo=False,
-        )
-    os.replace(partial, path)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of the tracer, on shapes that are fixed on purpose
+            torch.onnx.export(
+                network,
+                (torch.zeros(1, 3, *size),),
+                str(partial),
+                input_names=["images"],
+                output_names=["predictions"],
+                dynamic_axes={"images": {0: "batch"}, "predictions": {0: "batch"}},
+                opset_version=OPSET,
+                dynamo=False,
+            )
+        os.replace(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)

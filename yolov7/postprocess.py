@@ -58,7 +58,12 @@ class Letterbox:
 
 
 def letterbox_size(height: int, width: int, longest: int = 640, multiple: int = 32) -> tuple[int, int]:
-    """(height, width) of the smallest input for an image of height x width whose longer side becomes ``longest``."""
+    """(height, width) of the smallest input for an image of height x width whose longer side becomes ``longest``.
+
+    Raises ValueError for a ``longest`` that is no multiple of ``multiple``.
+    """
+    if longest % multiple or longest < multiple:
+        raise ValueError(f"expected a longest side that is a multiple of {multiple}, got {longest}")
     scale = longest / max(height, width)
     sides = (max(1, round(height * scale)), max(1, round(width * scale)))
     return -(-sides[0] // multiple) * multiple, -(-sides[1] // multiple) * multiple

@@ -19,9 +19,6 @@ from yolov7.postprocess import decode, select
 Batches = Collection[tuple[Tensor, Tensor]]
 """Images (B, 3, H, W), uint8 or in [0, 1], and targets (T, 6): image index, class, cx, cy, w, h in input pixels."""
 
-NOMINAL_BATCH = 64
-"""Images per optimizer step, reached by accumulating smaller batches."""
-
 
 @dataclass(frozen=True)
 class Recipe:
@@ -29,7 +26,8 @@ class Recipe:
 
     learning_rate: after the warm-up; it falls along a cosine over the epochs to ``final`` of it. weight_decay: of
     convolution weights, for the nominal batch. warmup_epochs, warmup_steps: the longer of both; in it the learning rate
-    of biases comes from ``warmup_bias``, all others' from 0, and the momentum from ``warmup_momentum``.
+    of biases comes from ``warmup_bias``, all others' from 0, and the momentum from ``warmup_momentum``. nominal_batch:
+    images per optimizer step, reached by accumulating smaller batches.
     """
 
     epochs: int = 300
@@ -42,10 +40,18 @@ class Recipe:
     warmup_bias: float = 0.1
     warmup_momentum: float = 0.8
     ema_decay: float = 0.9999
+    nominal_batch: int = 64
 
     def __post_init__(self) -> None:
-        if self.epochs < 1 or min(self.learning_rate, self.final, self.weight_decay, self.warmup_epochs) < 0:
-            raise ValueError(f"recipe out of range: {self}")
+        for name in ("epochs", "nominal_batch"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
+        for name in ("learning_rate", "final", "weight_decay", "warmup_epochs", "warmup_steps", "warmup_bias"):
+            if getattr(self, name) < 0:
+                raise ValueError(f"{name} must be 0 or more, got {getattr(self, name)}")
+        for name in ("momentum", "warmup_momentum", "ema_decay"):
+            if not 0 <= getattr(self, name) < 1:
+                raise ValueError(f"{name} must be in [0, 1), got {getattr(self, name)}")
 
 
 def parameter_groups(model: nn.Module, weight_decay: float) -> list[dict]:
@@ -68,14 +74,14 @@ class Schedule:
         self.recipe = recipe
         self.steps_per_epoch = steps_per_epoch
         self.warmup = max(round(recipe.warmup_epochs * steps_per_epoch), recipe.warmup_steps)
-        self.accumulated = max(1, round(NOMINAL_BATCH / batch_size))
+        self.accumulated = max(1, round(recipe.nominal_batch / batch_size))
 
     def __call__(self, optimizer: torch.optim.Optimizer, step: int) -> int:
         """Prepare batch ``step`` (from 0); returns over how many batches gradients are accumulated there."""
         recipe = self.recipe
         epoch = step // self.steps_per_epoch
         cosine = (1 - math.cos(math.pi * epoch / recipe.epochs)) / 2 * (recipe.final - 1) + 1
-        share = min(1.0, step / max(1, self.warmup))
+        share = min(1.0, step / self.warmup) if self.warmup else 1.0
         for group in optimizer.param_groups:
             start = recipe.warmup_bias if group["name"] == "biases" else 0.0
             group["lr"] = start + share * (recipe.learning_rate * cosine - start)
@@ -87,19 +93,21 @@ def fit(
     model: DetectionModel,
     batches: Batches,
     loss: DetectionLoss,
+    batch_size: int,
     recipe: Recipe | None = None,
     report: Callable[[int, dict[str, float]], None] = lambda epoch, parts: None,
 ) -> DetectionModel:
-    """Train a model on batches of one size, gone through once per epoch; returns the averaged weights as a model.
+    """Train a model on batches of ``batch_size``, gone through once per epoch; returns the averaged weights as a model.
 
     Runs where the model is; in mixed precision on a GPU. report: called after each epoch with the mean of the loss's
-    terms. Raises FloatingPointError on a loss that is not finite.
+    terms. Raises ValueError for no batches, FloatingPointError on a loss that is not finite.
     """
+    if not len(batches):
+        raise ValueError("expected batches of images and targets to train on, got none")
     recipe = recipe or Recipe()
     device = next(model.parameters()).device
-    size = max(len(images) for images, _ in batches)
-    schedule = Schedule(recipe, len(batches), size)
-    decay = recipe.weight_decay * size * schedule.accumulated / NOMINAL_BATCH
+    schedule = Schedule(recipe, len(batches), batch_size)
+    decay = recipe.weight_decay * batch_size * schedule.accumulated / recipe.nominal_batch
     optimizer = torch.optim.SGD(parameter_groups(model, decay), lr=0.01, momentum=recipe.momentum, nesterov=True)
     average = AveragedModel(model, recipe.ema_decay)
     scaler = torch.amp.GradScaler(device.type, enabled=device.type == "cuda")
@@ -117,7 +125,8 @@ def fit(
             scaler.scale(value).backward()
             means = {name: means.get(name, 0.0) + part / len(batches) for name, part in parts.items()}
             step, waiting = step + 1, waiting + 1
-            if waiting >= accumulated:
+            last = step == recipe.epochs * len(batches)
+            if waiting >= accumulated or last:
                 scaler.step(optimizer)
                 scaler.update()
                 optimizer.zero_grad()

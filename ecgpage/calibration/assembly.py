@@ -86,7 +86,8 @@ def resample_trace(
 ) -> tuple[np.ndarray, np.ndarray]:
     """One trace at the record's sampling times: ((samples,) mV, NaN where not printed; (samples,) spread, mV).
 
-    Each sample is the trace's mean over one sampling interval, which is the anti-aliasing filter where ``fs`` is low.
+    Each sample is the trace's mean over one sampling interval, which is the anti-aliasing filter where ``fs`` is low. A
+    lead that is printed upside down is put upright.
     """
     signal = np.full(num_samples, np.nan)
     spread = np.full(num_samples, np.inf)
@@ -98,7 +99,8 @@ def resample_trace(
     height = _interval_means(trace.x, trace.y, x, MILLIMETERS_PER_SECOND / fs)
     printed = np.interp(x, trace.x, _smooth(trace.presence, trace.x), left=0, right=0) >= PRESENCE
     part = slice(first, last)
-    signal[part] = np.where(printed, (zero - height) / MILLIMETERS_PER_MILLIVOLT, np.nan)
+    up = -MILLIMETERS_PER_MILLIVOLT if trace.lead.inverted else MILLIMETERS_PER_MILLIVOLT
+    signal[part] = np.where(printed, (zero - height) / up, np.nan)
     spread[part] = np.where(printed, np.interp(x, trace.x, trace.spread) / MILLIMETERS_PER_MILLIVOLT, np.inf)
     return signal, spread
 

@@ -40,6 +40,8 @@ GRIDS = (
     *_both_orders("6x2", 2, "columns", 0.5),
     *_both_orders("12x1", 1, "columns", 0.5),
     *_both_orders("4x3", 3, "rows", 1.0),
+    LeadGrid("4x3 by columns", by_columns(LEADS, 3), 2.0),
+    LeadGrid("6x2 by rows", by_rows(LEADS, 2), 3.0),
     LeadGrid("6x1 limb leads", by_columns(LEADS[:6], 1), 1.0),
     LeadGrid("6x1 limb leads in Cabrera's order", by_columns(CABRERA[:6], 1), 2.5),
     LeadGrid("6x1 chest leads", by_columns(LEADS[6:], 1), 1.0),

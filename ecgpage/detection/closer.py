@@ -7,18 +7,22 @@ from dataclasses import replace
 
 import numpy as np
 
+from ecgpage.detection.detector import DetectorSettings
 from ecgpage.detection.lead_boxes import LEAST_SCORE
 from ecgpage.recording import LeadBox, Page
+from yolov7.postprocess import Letterbox
 
-ENTIRE = 0.8
-"""Boxes that take up less than this share of the page's width and of its height are looked at more closely."""
+GAIN = 1.2
+"""A second look is worth its time where it shows the leads so many times larger."""
+
+INPUT = DetectorSettings().size
 
 AROUND = (0.15, 0.3)
 """What is looked at around the boxes then, of their common width and height: further leads may lie there."""
 
 
 def detect_closely(detector: Callable[[Page], list[LeadBox]], page: Page) -> list[LeadBox]:
-    """Detect the leads of a page, and again on the part that holds them where that is much smaller than the page.
+    """Detect the leads of a page, and again on the part that holds them where that is much smaller.
 
     Boxes in page pixels, of the look that gives the better evidence.
     """
@@ -32,7 +36,7 @@ def detect_closely(detector: Callable[[Page], list[LeadBox]], page: Page) -> lis
     x0, y0 = np.floor(np.maximum(low - around, 0)).astype(int)
     x1, y1 = np.ceil(np.minimum(high + around, [width - 1, height - 1])).astype(int)
     size = (int(y1 - y0 + 1), int(x1 - x0 + 1))
-    if size[0] > ENTIRE * height and size[1] > ENTIRE * width:
+    if Letterbox.fit(*size, INPUT).scale < GAIN * Letterbox.fit(height, width, INPUT).scale:
         return boxes
     shift = np.array([[1, 0, x0], [0, 1, y0], [0, 0, 1.0]])
     part = Page(page.image, size, page.page_to_picture @ shift, page.outlined)

@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.utils.data import IterableDataset, get_worker_info
 
 from ecgpage.detection.targets import lead_targets
-from ecgpage.detection.view import page_view
+from ecgpage.detection.view import cover_outside, page_view
 from ecgpage.geometry import apply_homography
 from ecgpage.page.rectification import rotate_page
 from ecgpage.recording import Page
@@ -148,11 +148,12 @@ def straighten(page: DrawnPage, size: tuple[int, int], jitter: Jitter, rng: np.r
     page_to_picture, page_size = jittered_page(page, jitter, rng)
     if rng.random() < jitter.turned:
         turned = rotate_page(Page(page.image, page_size, page_to_picture, True), int(rng.choice([1, 2, 2, 3])))
-        view, _ = page_view(turned.image, turned.page_to_picture, turned.size, size)
-        return Example(relit(view, jitter, rng), np.zeros((0, 4)), np.zeros(0, np.int64))
+        view, fit = page_view(turned.image, turned.page_to_picture, turned.size, size)
+        view = cover_outside(relit(view, jitter, rng), fit, turned.size)
+        return Example(view, np.zeros((0, 4)), np.zeros(0, np.int64))
     view, fit = page_view(page.image, page_to_picture, page_size, size)
     boxes, classes = lead_targets(page, fit.matrix @ np.linalg.inv(page_to_picture), size)
-    return Example(relit(view, jitter, rng), boxes, classes)
+    return Example(cover_outside(relit(view, jitter, rng), fit, page_size), boxes, classes)
 
 
 def relit(view: np.ndarray, jitter: Jitter, rng: np.random.Generator) -> np.ndarray:
@@ -172,8 +173,8 @@ def jittered_page(page: DrawnPage, jitter: Jitter, rng: np.random.Generator) -> 
     careless = rng.random() < jitter.careless
     margins = rng.uniform(*(jitter.margin if careless else (-jitter.corners, jitter.corners)), 4)  # left, top, ...
     low, high = -margins[:2] * (width, height), (1 + margins[2:]) * (width, height)
-    if rng.random() < jitter.close:
-        low, high = _hull_of_leads(page)
+    if rng.random() < jitter.close and (hull := _hull_of_leads(page)) is not None:
+        low, high = hull
         before, after = (rng.uniform(-0.01, 1.0, 2) * jitter.around * (high - low) for _ in range(2))
         low, high = low - before, high + after
     if rng.random() < jitter.part:
@@ -193,10 +194,13 @@ def jittered_page(page: DrawnPage, jitter: Jitter, rng: np.random.Generator) -> 
     return cv2.getPerspectiveTransform(flat, in_picture).astype(np.float64), (int(extent[1]), int(extent[0]))
 
 
-def _hull_of_leads(page: DrawnPage) -> tuple[np.ndarray, np.ndarray]:
-    """The corners, (2,) each, of the rectangle on paper around all leads, mm."""
-    points = np.concatenate([lead.points[::8] for lead in page.leads])
-    on_paper = apply_homography(np.linalg.inv(page.paper_to_picture), points[np.isfinite(points).all(axis=1)])
+def _hull_of_leads(page: DrawnPage) -> tuple[np.ndarray, np.ndarray] | None:
+    """The corners, (2,) each, of the rectangle on paper around all leads, mm; None where there is no lead."""
+    points = np.concatenate([np.zeros((0, 2)), *(lead.points[::8] for lead in page.leads)])
+    points = points[np.isfinite(points).all(axis=1)]
+    if len(points) < 2:
+        return None
+    on_paper = apply_homography(np.linalg.inv(page.paper_to_picture), points)
     return on_paper.min(axis=0), on_paper.max(axis=0)
 
 

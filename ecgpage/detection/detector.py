@@ -32,8 +32,8 @@ class DetectorSettings:
     """
 
     variant: str = "tiny"
-    height: int = 416
-    width: int = 512
+    height: int = 512
+    width: int = 640
     confidence: float = 0.1
     overlap: float = 0.45
 

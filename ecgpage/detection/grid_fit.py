@@ -8,6 +8,9 @@ import numpy as np
 
 ROUNDS = 8
 
+LARGEST_SLANT = 0.6
+"""How far columns may drop, and rows drift, from one to the next, as a share of the distance of rows."""
+
 
 @dataclass(frozen=True)
 class GridFit:
@@ -30,7 +33,8 @@ class GridFit:
     @property
     def usable(self) -> bool:
         """Whether columns run to the right and rows down, more or less straight."""
-        return min(self.width, self.pitch) > 1 and abs(self.across[1]) < self.width and abs(self.down[0]) < self.width
+        slant = max(abs(self.across[1]) / max(self.pitch, 1e-9), abs(self.down[0]) / max(self.pitch, 1e-9))
+        return min(self.width, self.pitch) > 1 and slant < LARGEST_SLANT
 
     def center(self, row: float, column: float) -> np.ndarray:
         """(2,) centre of a cell."""

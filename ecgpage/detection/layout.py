@@ -37,6 +37,13 @@ LEAST_STRIP_SCORE = 0.15
 """A rhythm strip may score lower than a short lead, being of any lead; its place and length are telling enough."""
 
 MOST_STRIPS = 3
+"""Below or above leads in columns; one beside leads in a single column, where it looks like one more of them."""
+
+STRIP = 1.0
+"""What a strip counts against an arrangement, in log odds: the same box may be a lead of another."""
+
+LONG = 1.5
+"""Widths of a column from which on a box is no short lead; on a page that is cut, a strip may be little longer."""
 
 USUAL_STRIP = 1.0
 """Log odds that a strip is lead II, before it is read."""
@@ -61,10 +68,10 @@ def arrange(
     found = candidates(boxes)
     matches = sorted((match for grid in GRIDS for match in _matches(grid, found, size)), key=lambda match: -match.value)
     if not matches or matches[0].share < LEAST_SHARE:
-        return in_reading_order([one.box for one in found if one.box.score >= LEAST_SCORE], seconds)
+        return in_reading_order([one.box for one in found if one.box.score >= LEAST_SCORE], seconds, pixels_per_second)
     best = matches[0]
     leads, warnings = _arranged(best, seconds, size, pixels_per_second)
-    other = next((match for match in matches if match.grid is not best.grid), None)
+    other = next((match for match in matches if match.reading != best.reading), None)
     if other is not None and best.value - other.value < CERTAIN:
         warnings += (f"The layout is not certain: taken for {best.grid.name}, it may be {other.grid.name}.",)
     return leads, warnings
@@ -84,6 +91,13 @@ class _Match:
     strips: tuple[tuple[Candidate, str], ...]
     value: float
     share: float
+
+    @property
+    def reading(self) -> dict[int, tuple[str, float]]:
+        """What the arrangement says of each box: name, and place in time as a share of the page's."""
+        columns = self.grid.shape[1]
+        cells = {id(one): (self.grid.names[r][c], c / columns) for (r, c), one in self.placed.items()}
+        return cells | {id(one): (name, -1.0) for one, name in self.strips}
 
 
 def _matches(grid: LeadGrid, found: Sequence[Candidate], size: tuple[int, int] | None) -> Iterator[_Match]:
@@ -135,20 +149,26 @@ def _cells_by_place(grid: LeadGrid, where: np.ndarray) -> tuple[np.ndarray, np.n
 
 def _match(grid: LeadGrid, fit: GridFit, found: Sequence[Candidate], size: tuple[int, int] | None) -> _Match:
     rows, columns = grid.shape
-    long = [columns > 1 and width(one.box) > 0.5 * (1 + columns) * fit.width for one in found]
-    short = [one for one, is_long in zip(found, long, strict=True) if not is_long]
+    short = [one for one in found if columns == 1 or width(one.box) < LONG * fit.width]
     placed = _place(grid, fit, short)
-    strips = _choose_strips(grid, fit, [one for one, is_long in zip(found, long, strict=True) if is_long])
     taken = {id(one) for one in placed.values()}
+    long = 0.7 if columns == 1 else LONG
+    rest = [one for one in found if id(one) not in taken and width(one.box) >= long * fit.width]
+    strips = _choose_strips(grid, fit, rest)
+    taken |= {id(one) for one, _ in strips}
     value, agreeing = -grid.rarity, 0.0
     for (row, column), one in placed.items():
         name = grid.names[row][column]
         value += one.weight * float(one.odds[LEADS.index(name)])
         agreeing += one.weight * (one.box.name == name)
+    value += sum(one.weight * float(one.odds[LEADS.index(name)]) - STRIP for one, name in strips)
     value -= UNPLACED * sum(one.weight for one in short if id(one) not in taken and one.box.score >= LEAST_SCORE)
     empty = [cell for cell in np.ndindex(rows, columns) if cell not in placed]
     value -= MISSING * sum(_in_page(fit, cell, size) for cell in empty)
-    weight = sum(one.weight for one in short if id(one) in taken or one.box.score >= LEAST_SCORE)
+    inside = {id(one) for one in placed.values()}
+    weight = sum(
+        one.weight for one in short if id(one) in inside or (id(one) not in taken and one.box.score >= LEAST_SCORE)
+    )
     return _Match(grid, fit, placed, strips, value, agreeing / max(1e-9, weight))
 
 
@@ -171,11 +191,12 @@ def _place(grid: LeadGrid, fit: GridFit, short: Sequence[Candidate]) -> dict[tup
 def _choose_strips(grid: LeadGrid, fit: GridFit, long: Sequence[Candidate]) -> tuple[tuple[Candidate, str], ...]:
     """Rhythm strips from top to bottom, each lead's at most once, none in the rows of the short leads."""
     chosen: list[Candidate] = []
+    most = MOST_STRIPS if grid.shape[1] > 1 else 1
     for one in sorted(long, key=lambda candidate: -candidate.box.score):
         row = fit.cells(centers([one.box]))[0][0]
         beside = row > grid.shape[0] - 0.6 or row < -0.4
         apart = all(abs(middle(one.box) - middle(other.box)) > 0.4 * fit.pitch for other in chosen)
-        if one.box.score >= LEAST_STRIP_SCORE and beside and apart and len(chosen) < MOST_STRIPS:
+        if one.box.score >= LEAST_STRIP_SCORE and beside and apart and len(chosen) < most:
             chosen.append(one)
     if not chosen:
         return ()
@@ -199,8 +220,10 @@ def _arranged(
     match: _Match, seconds: float, size: tuple[int, int] | None, pixels_per_second: float | None
 ) -> tuple[tuple[LeadBox, ...], tuple[str, ...]]:
     rows, columns = match.grid.shape
-    above = sum(fit_row < 0 for fit_row in (match.fit.cells(centers([one.box]))[0][0] for one, _ in match.strips))
-    whole = pixels_per_second is not None and abs(match.fit.width / pixels_per_second / seconds - 1) < 0.15
+    above = sum(bool(match.fit.cells(centers([one.box]))[0][0] < 0) for one, _ in match.strips)
+    # two columns as wide may be of 50 mm/s
+    whole = columns > 2 and pixels_per_second is not None
+    whole = whole and abs(match.fit.width / pixels_per_second / seconds - 1) < 0.15
     duration = seconds if whole else seconds / columns
     step = 0.0 if whole else duration
     leads, renamed, recovered = [], [], []
@@ -218,7 +241,8 @@ def _arranged(
                 leads.append(LeadBox(name, _expected_box(match, row, column), 0.0, **time))
     for k, (one, name) in enumerate(match.strips):
         row = k if k < above else rows + k
-        leads.append(replace(one.box, name=name, strip=True, row=row, column=0, start=0.0, duration=seconds))
+        time = {"row": row, "column": 0, "start": 0.0, "duration": seconds}
+        leads.append(replace(one.box, name=name, strip=True, inverted=one.inverted and name == "aVR", **time))
     warnings = []
     if renamed:
         warnings.append(f"Lead names were put right by their neighbours: {', '.join(renamed)}.")

@@ -70,7 +70,10 @@ def _candidate(group: Sequence[LeadBox]) -> Candidate:
         reading[LEADS.index("aVR")] += upside_down
         odds = DETECTOR_WEIGHT * odds + READER_WEIGHT * np.log(len(LEADS) * (1 - MISREAD) * reading + MISREAD)
     name = LEADS[int(odds.argmax())] if best.reading else best.name
-    return Candidate(replace(best, name=name), odds, min(1.0, best.score / (2 * LEAST_SCORE)), inverted)
+    inverted = inverted and name == "aVR"
+    return Candidate(
+        replace(best, name=name, inverted=inverted), odds, min(1.0, best.score / (2 * LEAST_SCORE)), inverted
+    )
 
 
 def short_ones(found: Sequence[Candidate]) -> list[Candidate]:

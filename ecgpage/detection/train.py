@@ -23,6 +23,9 @@ from yolov7.checkpoint import CheckpointError, read_checkpoint, transfer
 ANCHOR_PAGES = 96
 """Pages drawn to cluster the anchors on."""
 
+LEAST_TAKEN = 0.8
+"""Share of a network's parameters that must be found in a checkpoint to start from."""
+
 GAINS = LossSettings(box=0.15, objectness=0.7, classes=0.3)
 """Box gain above the published one: a lead's place in time hangs on its box's edges."""
 
@@ -56,11 +59,15 @@ def train_detector(
 
 
 def _start_from(network: nn.Module, weights: Path) -> str:
-    """Take over the weights that fit. Raises CheckpointError where none does."""
-    taken, left = (moved := transfer(network, read_checkpoint(weights), anchors=False)).taken, moved.left
-    if not taken:
-        raise CheckpointError(f"{weights}: expected weights of this network, found none that fit by name and shape")
-    return f"{len(taken)} tensors taken from {weights}, {len(left)} left as they were"
+    """Take over the weights that fit. Raises CheckpointError where most do not, as of the other variant."""
+    moved = transfer(network, read_checkpoint(weights), anchors=False)
+    sizes = {name: parameter.numel() for name, parameter in network.named_parameters()}
+    share = sum(sizes.get(name, 0) for name in moved.taken) / sum(sizes.values())
+    if share < LEAST_TAKEN:
+        raise CheckpointError(
+            f"{weights}: expected the weights of this variant of the network, {share:.0%} of it fit by name and shape"
+        )
+    return f"{len(moved.taken)} tensors taken from {weights}, {len(moved.left)} left as they were"
 
 
 class DetectorLoss:

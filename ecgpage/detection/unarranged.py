@@ -11,27 +11,31 @@ from ecgpage.detection.lead_boxes import STRIP_WIDTH, height, middle, width
 from ecgpage.recording import LeadBox
 
 
-def in_reading_order(boxes: Sequence[LeadBox], seconds: float) -> tuple[tuple[LeadBox, ...], tuple[str, ...]]:
-    """Boxes of no known arrangement: each lead once, the best; columns by equal left edges, top to bottom."""
+def in_reading_order(
+    boxes: Sequence[LeadBox], seconds: float, pixels_per_second: float | None = None
+) -> tuple[tuple[LeadBox, ...], tuple[str, ...]]:
+    """Boxes of no known arrangement: columns by equal left edges, top to bottom; of each lead the best short box and
+    the best strip. pixels_per_second: where known, it tells how long the columns last.
+    """
     if not boxes:
         return (), ("No lead was found on the page.",)
-    best: dict[str, LeadBox] = {}
+    usual = float(np.quantile([width(box) for box in boxes], 0.4, method="lower"))
+    best: dict[tuple[str, bool], LeadBox] = {}
     for box in sorted(boxes, key=lambda candidate: -candidate.score):
-        best.setdefault(box.name, box)
+        best.setdefault((box.name, width(box) > STRIP_WIDTH * usual), box)
     kept = list(best.values())
-    usual = float(np.quantile([width(box) for box in kept], 0.4, method="lower"))
     left, right = min(box.box[0] for box in kept), max(box.box[2] for box in kept)
     columns = max(1, round((right - left) / usual))
+    lasting = seconds / columns if pixels_per_second is None else min(seconds / columns, usual / pixels_per_second)
     leads = []
-    for box in kept:
-        strip = width(box) > STRIP_WIDTH * usual
+    for (_, strip), box in best.items():
         column = 0 if strip else min(columns - 1, max(0, round((box.box[0] - left) / usual)))
-        duration = seconds if strip else seconds / columns
-        leads.append(replace(box, strip=strip, column=column, start=column * seconds / columns, duration=duration))
+        duration = seconds if strip else lasting
+        leads.append(replace(box, strip=strip, column=column, start=column * lasting, duration=duration))
     ordered = _number_rows(leads)
     return ordered, (
         f"The layout is not certain: {len(kept)} leads were found, in no known arrangement; "
-        f"times assume {columns} columns of {seconds / columns:g} s.",
+        f"times assume {columns} columns of {lasting:.3g} s.",
     )
 
 

@@ -28,7 +28,7 @@ def page_view(
         borderMode=cv2.BORDER_CONSTANT,
         borderValue=(FILL, FILL, FILL),
     )
-    return _cover_outside(view, fit, page_size), fit
+    return cover_outside(view, fit, page_size), fit
 
 
 def _shrink(
@@ -53,7 +53,7 @@ def picture_pixels_per_input_pixel(picture_to_input: np.ndarray, input_size: tup
     return float(np.sqrt(abs(across[0] * down[1] - across[1] * down[0])))
 
 
-def _cover_outside(view: np.ndarray, fit: Letterbox, page_size: tuple[int, int]) -> np.ndarray:
+def cover_outside(view: np.ndarray, fit: Letterbox, page_size: tuple[int, int]) -> np.ndarray:
     """Fill what lies around the page: the margins look the same whatever lay beside the page."""
     top, left = round(fit.top), round(fit.left)
     bottom, right = round(fit.top + fit.scale * page_size[0]), round(fit.left + fit.scale * page_size[1])

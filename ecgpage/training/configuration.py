@@ -90,7 +90,7 @@ class DrawingSettings:
     profiles: names of the synthesizer's profiles, each as likely as the others; none means "all", their mixture.
     pages_per_record: distorted pages of one record, one of which is shown per epoch; 0 draws a new one every time.
     validation_share: share of the records kept out of training, for choosing the classifier's thresholds.
-    shows: examples that the detector's training makes of one drawn page, each straightened and lit anew.
+    shows: examples that detector's and name reader's trainings make of a drawn page, each straightened and lit anew.
     drawn_before: read the pages that ``python -m ecgpage synthesize`` wrote beside the records instead of drawing.
     """
 

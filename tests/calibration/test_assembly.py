@@ -1,5 +1,7 @@
 """Assembly: a drawn trace comes back at its place in time and in millivolts."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -45,6 +47,13 @@ def test_names_may_come_in_any_order_and_case():
     signal = assemble(traces, ["V6", "AVR", "II"], 500, 5000)
     assert np.nanmean(signal[:100, 0]) < 0 < np.nanmean(signal[:100, 1])
     assert np.isnan(signal[:, 2]).all()
+
+
+def test_a_lead_printed_upside_down_is_put_upright():
+    trace = printed("aVR", 0, 2.5, -wave(2.5))
+    trace = replace(trace, lead=replace(trace.lead, inverted=True))
+    upright = assemble([printed("aVR", 0, 2.5, wave(2.5))], ["aVR"], 500, 5000)
+    np.testing.assert_allclose(assemble([trace], ["aVR"], 500, 5000), upright, atol=0.02)
 
 
 def test_a_lead_printed_twice_takes_the_sharper_one_where_both_are_printed():

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ecgpage.detection.arrangements import GRIDS
 from ecgpage.detection.layout import arrange
 from ecgpage.detection.name_reader import NAMES
 from ecgpage.leads import CABRERA, LEADS, by_columns, layout_3x4, layout_grid
@@ -170,20 +171,83 @@ def rows_and_names(leads):
 ARRANGEMENTS = ArrangementSettings(grid=tuple((name, 1.0) for name in SHAPES), cabrera=0.3, simultaneous=0.0)
 
 
+def size_of(boxes):
+    """(height, width) of a page that ends a little below and right of its boxes."""
+    return round(max(box.box[3] for box in boxes) + 60), round(max(box.box[2] for box in boxes) + 60)
+
+
 @settings(max_examples=150, deadline=None)
 @given(st.integers(0, 2**31))
 def test_every_layout_of_the_synthesizer_is_recognised_with_boxes_missing_and_misnamed(seed):
     rng = np.random.default_rng(seed)
     layout = choose_arrangement(ARRANGEMENTS, rng).layout
-    boxes = boxes_of(layout, rng, read=True)
+    boxes = boxes_of(layout, rng, read=bool(rng.random() < 0.5))
     short = [k for k, lead in enumerate(layout.leads) if not lead.strip]
-    spoilt = rng.permutation(short)[: 3 if len(short) == 12 else 1]
+    spoilt = rng.permutation(short)[: 3 if len(short) == 12 else 1].tolist()
     boxes[spoilt[0]] = replace(boxes[spoilt[0]], name=str(rng.choice(LEADS)), reading=())
-    leads, warnings = arrange([box for k, box in enumerate(boxes) if k not in spoilt[1:]], size=(3000, 2000))
+    leads, warnings = arrange([box for k, box in enumerate(boxes) if k not in spoilt[1:]], size=size_of(boxes))
     assert rows_and_names(leads) == rows_and_names(layout.leads)
-    assert bool(len(spoilt) > 1) <= bool(warnings)
-    if not any(lead.name == "aVR" and k in spoilt for k, lead in enumerate(layout.leads)):
+    assert len(spoilt) == 1 or any("not detected" in text for text in warnings)
+    if boxes[-1].reading and not any(layout.leads[k].name == "aVR" for k in spoilt):
         assert {lead.name for lead in leads if lead.inverted} == {lead.name for lead in layout.leads if lead.inverted}
+
+
+@pytest.mark.parametrize("grid", GRIDS, ids=lambda grid: grid.name)
+@pytest.mark.parametrize(("strip", "above"), [(None, False), ("II", False), ("II", True), ("V5", False), ("V5", True)])
+def test_every_arrangement_is_recognised_with_a_strip_below_or_above(grid, above, strip):
+    """Names alone, unread; the strip of a one-column page is one more row, apart from the others."""
+    layout = layout_grid(grid.names, (strip,) if strip else ())
+    boxes = boxes_of(layout, np.random.default_rng(3))
+    if above:
+        box = boxes[-1].box
+        boxes[-1] = replace(boxes[-1], box=(box[0], 60.0, box[2], 60.0 + box[3] - box[1]))
+        boxes = [replace(box, box=(box.box[0], box.box[1] + 100, box.box[2], box.box[3] + 100)) for box in boxes]
+    leads, warnings = arrange(boxes, size=size_of(boxes))
+    rows = grid.shape[0]
+    wanted = [(r + above, c, name, False) for name, (r, c) in grid.cells.items()]
+    wanted += [(0 if above else rows, 0, strip, True)] if strip else []
+    assert rows_and_names(leads) == sorted(wanted)
+    assert all(type(lead.row) is int for lead in leads)
+    assert not warnings or (strip and grid.shape[1] == 1)  # which may be a longer column that goes on
+
+
+@pytest.mark.parametrize(("left", "certain"), [(2, True), (0, False)])
+def test_half_a_page_is_certain_where_every_order_reads_it_alike(left, certain):
+    """Cabrera's order differs in the limb leads only: unread, and with two names wrong, these are not certain."""
+    boxes = [box for box in page_boxes(()) if left <= round((box.box[0] - LEFT) / WIDTH) < left + 2]
+    if not certain:
+        boxes[0], boxes[2] = replace(boxes[0], name="aVL"), replace(boxes[2], name="I")
+    _, warnings = arrange(boxes, size=(1600, round(LEFT + WIDTH * (left + 2))))
+    assert any("not certain" in text for text in warnings) != certain
+
+
+def test_two_wide_columns_may_be_of_a_faster_paper():
+    """6x2 at 50 mm/s: each column is as wide as the page's seconds at 25 mm/s, and still one half of them."""
+    boxes = boxes_of(layout_grid(by_columns(LEADS, 2)), np.random.default_rng(0))
+    leads, _ = arrange(boxes, 10.0, pixels_per_second=90.0)
+    assert {(lead.start, lead.duration) for lead in leads} == {(0.0, 5.0), (5.0, 5.0)}
+
+
+def test_a_strip_read_upside_down_is_said_to_be():
+    boxes = boxes_of(
+        layout_grid(by_columns(CABRERA, 4), ("aVR",), inverted=("aVR",)), np.random.default_rng(0), read=True
+    )
+    reading = np.full(len(NAMES), 0.01)
+    reading[NAMES.index("-aVR")] = 1.0
+    boxes[-1] = replace(boxes[-1], reading=tuple(reading / reading.sum()))
+    leads, _ = arrange(boxes)
+    assert [(lead.name, lead.strip) for lead in leads if lead.inverted] == [("aVR", False), ("aVR", True)]
+
+
+def test_unknown_arrangement_keeps_a_strip_beside_the_lead_and_uses_the_known_scale():
+    boxes = [
+        LeadBox(name, (100 + 300 * (k // 2), 100 + 450 * (k % 2), 400 + 300 * (k // 2), 280 + 450 * (k % 2)), 0.9)
+        for k, name in enumerate(LEADS)
+    ]
+    leads, warnings = arrange([*boxes, LeadBox("II", (100, 1000, 1900, 1180), 0.8)], 10.0, pixels_per_second=200.0)
+    assert sorted(lead.name for lead in leads) == sorted((*LEADS, "II"))
+    assert {lead.duration for lead in leads if not lead.strip} == {1.5}
+    assert "13 leads" in warnings[0] and "1.5 s" in warnings[0]
 
 
 def test_leads_as_long_as_the_page_show_the_same_time():

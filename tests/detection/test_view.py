@@ -1,5 +1,6 @@
 """The page fitted into the network's input, and the boxes on it."""
 
+from dataclasses import replace
 from itertools import islice
 from types import SimpleNamespace
 from unittest.mock import patch
@@ -153,6 +154,12 @@ def test_close_view_is_filled_by_the_leads(page):
     for seed in range(4):
         boxes = straighten(page, SIZE, close, np.random.default_rng(seed)).boxes
         assert np.ptp(boxes[:, [0, 2]]) > 0.8 * SIZE[1] or np.ptp(boxes[:, [1, 3]]) > 0.8 * SIZE[0]
+
+
+def test_page_without_leads_makes_an_example(page):
+    bare = replace(page, leads=())
+    example = straighten(bare, SIZE, Jitter(close=1.0, turned=0.0), np.random.default_rng(0))
+    assert example.boxes.shape == (0, 4)
 
 
 def test_other_light_keeps_ink_darker_than_paper():

@@ -42,7 +42,8 @@ def foreign_checkpoint(tmp_path, monkeypatch):
     torch.manual_seed(1)
     tiny = yolov7_tiny(2)
     path = tmp_path / "official.pt"
-    torch.save({"epoch": 3, "model": Model(tiny).half(), "ema": None, "optimizer": None}, path)
+    content = {"epoch": 3, "best_fitness": np.array([0.5]), "score": np.float64(0.5), "ema": None, "optimizer": None}
+    torch.save(content | {"model": Model(tiny).half()}, path)
     monkeypatch.delitem(sys.modules, "models.foreign")
     return path, tiny
 

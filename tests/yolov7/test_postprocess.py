@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from yolov7 import Detections, detect, yolov7_tiny
 from yolov7.metrics import average_precision, mean_average_precision
-from yolov7.postprocess import Letterbox, decode, letterbox, non_maximum_suppression, select
+from yolov7.postprocess import Letterbox, decode, letterbox, letterbox_size, non_maximum_suppression, select
 
 TINY = yolov7_tiny(2).eval()
 
@@ -44,6 +44,27 @@ def test_letterbox_pads_a_wide_image_above_and_below():
     canvas, fit = letterbox(image, (96, 96))
     assert canvas.shape == (96, 96, 3) and fit.top == 36
     assert (canvas[:36] == 114).all() and (canvas[36:60] == 255).all() and (canvas[60:] == 114).all()
+
+
+@pytest.mark.parametrize(
+    ("shape", "size"),
+    [((1700, 2200), (512, 640)), ((2200, 1700), (640, 512)), ((640, 640), (640, 640)), ((1, 9), (96, 640))],
+)
+def test_input_is_the_smallest_that_holds_the_image(shape, size):
+    assert letterbox_size(*shape) == size
+
+
+def test_longest_side_must_fit_the_network():
+    with pytest.raises(ValueError, match="multiple of 32"):
+        letterbox_size(100, 100, 500)
+
+
+def test_a_box_counts_once_unless_every_class_is_asked_for():
+    """Scores 0.9 x (0.8, 0.6): one detection of the best class, or one of each."""
+    decoded = torch.tensor([[[50.0, 50, 20, 20, 0.9, 0.8, 0.6]]])
+    [best] = select(decoded)
+    assert best.classes.tolist() == [0] and best.scores[0] == pytest.approx(0.72)
+    assert select(decoded, every_class=True)[0].classes.tolist() == [0, 1]
 
 
 def test_suppression_is_by_class():
