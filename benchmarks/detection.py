@@ -26,6 +26,7 @@ from PIL import Image
 
 from ecgpage.cli import HERE
 from ecgpage.detection.closer import detect_closely
+from ecgpage.detection.detector import LeadDetector
 from ecgpage.detection.targets import lead_box
 from ecgpage.digitization.dataset import visible_leads
 from ecgpage.io import find_records, read_header, read_image
@@ -41,6 +42,9 @@ from yolov7.metrics import mean_average_precision
 from yolov7.postprocess import Detections
 
 LEAST_OVERLAP = 0.5
+
+LEAST_CONFIDENCE = 0.005
+"""Score down to which boxes count for the mean average precision, which is taken over all confidences."""
 
 KIT_FS = 500.0
 """Samples per second of ECG-Image-Kit's positions."""
@@ -111,13 +115,15 @@ def judge(
     """The table's columns for a folder of pages; ``note`` is told of each page with a lead that is not right."""
     detections, arranged, truths, right, wanted, whole = [], [], [], 0, 0, 0
     pages = read_truth(folder)
+    settings = replace(pipeline.detector.settings, confidence=LEAST_CONFIDENCE)
+    unsure = LeadDetector(pipeline.detector.network, settings)
     for picture, truth in pages:
         image = read_image(picture)
         if degrees:
             image, truth = turned(image, truth, degrees)
         page, _, leads, warnings = pipeline.find_leads(image)
         boxes, classes = true_boxes(truth, page)
-        detections.append(_detections(detect_closely(pipeline.detector, page)))
+        detections.append(_detections(detect_closely(unsure, page)))
         arranged.append(_detections(leads))
         truths.append((boxes, classes))
         count = leads_right(leads, boxes, classes)
