@@ -48,11 +48,17 @@ def median_seconds(run: Callable[[], object], repeats: int) -> float:
     return float(np.median(times[1:]))
 
 
-def main() -> None:
-    """Print the table."""
+def build_parser() -> argparse.ArgumentParser:
+    """Return the parser of this benchmark's arguments."""
     parser = argparse.ArgumentParser(prog="benchmarks.detector_speed", description="Detection time of one page.")
     parser.add_argument("--model", type=Path, default=HERE / "model", help="folder of the trained model")
     parser.add_argument("--repeats", type=int, default=9, help="runs of each")
+    return parser
+
+
+def main() -> None:
+    """Print the table."""
+    parser = build_parser()
     options = parser.parse_args()
     if options.repeats < 1:
         parser.error(f"--repeats must be at least 1, came {options.repeats}")

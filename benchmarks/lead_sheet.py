@@ -48,13 +48,18 @@ def draw_tile(page: Page, leads: Sequence[LeadBox], title: str) -> np.ndarray:
     return tile
 
 
-def main() -> None:
-    """Draw the sheet and print a line for each picture."""
+def build_parser() -> argparse.ArgumentParser:
+    """Return the parser of this benchmark's arguments."""
     parser = argparse.ArgumentParser(prog="benchmarks.lead_sheet", description="What is found, to look at.")
     parser.add_argument("pictures", type=Path, help="a picture, or a folder of pictures")
     parser.add_argument("-o", "--output", type=Path, required=True, help="the sheet (.jpg, .png)")
     parser.add_argument("--model", type=Path, default=HERE / "model", help="folder of the trained model")
-    options = parser.parse_args()
+    return parser
+
+
+def main() -> None:
+    """Draw the sheet and print a line for each picture."""
+    options = build_parser().parse_args()
     check_sheet_name(options.output)
     pipeline, tiles = build_pipeline(options.model), []
     for picture in find_pictures(options.pictures):

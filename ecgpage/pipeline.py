@@ -14,7 +14,7 @@ import numpy as np
 from ecgpage.calibration.assembly import assemble, limb_lead_quality
 from ecgpage.calibration.grid import GridEstimate, measure_grid
 from ecgpage.calibration.scale import calibrate
-from ecgpage.detection.closer import detect_closely, evidence
+from ecgpage.detection.closer import CLEAR_LEADS, detect_closely, evidence
 from ecgpage.detection.detector import LeadDetector, load_detector
 from ecgpage.detection.layout import arrange
 from ecgpage.detection.name_reader import NameReader, load_name_reader
@@ -26,10 +26,6 @@ from ecgpage.io import read_header, read_image
 from ecgpage.leads import MILLIMETERS_PER_SECOND
 from ecgpage.page.rectification import rotate_page, straighten_with_grid
 from ecgpage.recording import Calibration, DigitizedPage, LeadBox, LeadTrace, Page, PageError, Recording
-
-CLEAR_LEADS = 8.0
-"""A page whose boxes' scores add up to less is also looked at turned by 90, 180 and 270 degrees."""
-
 
 PAGE_SECONDS = 10.0
 """What a page shows of a longer record; a shorter record fills its page."""
@@ -92,12 +88,14 @@ class Pipeline:
         with self._clock("rectification"):
             page, grid = straighten_with_grid(image)
         with self._clock("detection"):
-            boxes = detect_closely(self.detector, page)
+            region = grid.region
+            boxes = detect_closely(self.detector, page, region)
             if evidence(boxes) < CLEAR_LEADS:
                 tries = [(boxes, page)]
                 for turns in (1, 2, 3):
                     turned = rotate_page(page, turns)
-                    tries.append((detect_closely(self.detector, turned), turned))
+                    there = region and map_box(np.linalg.inv(turned.page_to_picture) @ page.page_to_picture, region)
+                    tries.append((detect_closely(self.detector, turned, there), turned))
                 boxes, best = max(tries, key=lambda one: evidence(one[0]))
                 page, grid = (page, grid) if best is page else (best, measure_grid(best))
             if self.reader is not None:

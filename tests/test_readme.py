@@ -13,7 +13,14 @@ from ecgpage.cli import build_parser
 
 ROOT = Path(__file__).resolve().parent.parent
 READMES = tuple(
-    ROOT / name for name in ("README.md", "samples/README.md", "docs/synthesis.md", "benchmarks/records/README.md")
+    ROOT / name
+    for name in (
+        "README.md",
+        "samples/README.md",
+        "docs/synthesis.md",
+        "docs/detection.md",
+        "benchmarks/records/README.md",
+    )
 )
 
 FENCE = re.compile(r"^```sh\n(.*?)^```$", re.DOTALL | re.MULTILINE)

@@ -98,6 +98,19 @@ class GridEstimate:
             raise ValueError("no grid was found on this page: ask `found` before its lattice")
         return np.linalg.inv(self.lattice_to_page)
 
+    @property
+    def region(self) -> tuple[float, float, float, float] | None:
+        """Where on the page the grid is seen, x0, y0, x1, y1 in page pixels, with a tile around; None without one."""
+        if self.lattice_to_page is None or len(self.centers) < 2:
+            return None
+        seen = (self.weights.min(axis=1) > 1.5) & (np.abs(self.shifts).max(axis=1) < 0.1)
+        if not seen.any():
+            return None
+        distance = np.linalg.norm(self.centers[:, None] - self.centers[None], axis=2)
+        around = float(np.median(np.where(distance > 0, distance, np.inf).min(axis=1)))
+        low, high = self.centers[seen].min(axis=0) - around, self.centers[seen].max(axis=0) + around
+        return float(low[0]), float(low[1]), float(high[0]), float(high[1])
+
     def moved(self, page_to_other: np.ndarray, size: tuple[int, int]) -> GridEstimate:
         """Return the same grid on another page of (height, width) `size`, given the homography between the two."""
         if self.lattice_to_page is None:

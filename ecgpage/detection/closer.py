@@ -15,33 +15,52 @@ from yolov7.postprocess import Letterbox
 GAIN = 1.2
 """A second look is worth its time where it shows the leads so many times larger."""
 
+SMALLEST = 16
+"""Pixels; smaller parts show nothing."""
+
+CLEAR_LEADS = 8.0
+"""Evidence from which on a page's leads are clear."""
+
 INPUT = DetectorSettings().size
 
 AROUND = (0.15, 0.3)
 """What is looked at around the boxes then, of their common width and height: further leads may lie there."""
 
 
-def detect_closely(detector: Callable[[Page], list[LeadBox]], page: Page) -> list[LeadBox]:
+Region = tuple[float, float, float, float]
+"""A part of a page: x0, y0, x1, y1, page pixels."""
+
+
+def detect_closely(
+    detector: Callable[[Page], list[LeadBox]], page: Page, gridded: Region | None = None
+) -> list[LeadBox]:
     """Detect the leads of a page, and again on the part that holds them where that is much smaller.
 
-    Boxes in page pixels, of the look that gives the better evidence.
+    gridded: where a grid is printed; looked at first where little is found on the whole page. Boxes in page pixels, of
+    the look that gives the better evidence.
     """
     boxes = detector(page)
+    if gridded is not None and evidence(boxes) < CLEAR_LEADS:
+        boxes = max(boxes, _look(detector, page, gridded), key=evidence)
     sure = np.array([box.box for box in boxes if box.score >= LEAST_SCORE]).reshape(-1, 4)
     if len(sure) < 2:
         return boxes
     low, high = sure[:, :2].min(axis=0), sure[:, 2:].max(axis=0)
-    height, width = page.size
     around = np.array(AROUND) * (high - low)
-    x0, y0 = np.floor(np.maximum(low - around, 0)).astype(int)
-    x1, y1 = np.ceil(np.minimum(high + around, [width - 1, height - 1])).astype(int)
+    return max(boxes, _look(detector, page, (*(low - around), *(high + around))), key=evidence)
+
+
+def _look(detector: Callable[[Page], list[LeadBox]], page: Page, region: Region) -> list[LeadBox]:
+    """Detect on a part of a page, boxes in the page's pixels; nothing where it would be hardly larger to see."""
+    height, width = page.size
+    x0, y0 = np.floor(np.clip(region[:2], 0, [width - 1, height - 1])).astype(int)
+    x1, y1 = np.ceil(np.clip(region[2:], 0, [width - 1, height - 1])).astype(int)
     size = (int(y1 - y0 + 1), int(x1 - x0 + 1))
-    if Letterbox.fit(*size, INPUT).scale < GAIN * Letterbox.fit(height, width, INPUT).scale:
-        return boxes
+    if min(size) < SMALLEST or Letterbox.fit(*size, INPUT).scale < GAIN * Letterbox.fit(height, width, INPUT).scale:
+        return []
     shift = np.array([[1, 0, x0], [0, 1, y0], [0, 0, 1.0]])
     part = Page(page.image, size, page.page_to_picture @ shift, page.outlined)
-    again = [replace(one, box=_moved(one.box, float(x0), float(y0))) for one in detector(part)]
-    return max(boxes, again, key=evidence)
+    return [replace(one, box=_moved(one.box, float(x0), float(y0))) for one in detector(part)]
 
 
 def _moved(box: tuple[float, float, float, float], x: float, y: float) -> tuple[float, float, float, float]:

@@ -142,6 +142,17 @@ def test_moving_to_another_page_and_back_changes_nothing():
     assert back.centers == pytest.approx(grid.centers)
 
 
+def test_region_is_where_the_grid_is_printed():
+    """A gridded page in the middle of a blank picture, as large as one third of it."""
+    y, x = np.mgrid[:1800, :2400]
+    inside = (x >= 800) & (x < 1600) & (y >= 600) & (y < 1200)
+    lines = inside & ((x % 20 < 2) | (y % 20 < 2))
+    image = np.repeat(np.where(lines, 120, 240).astype(np.uint8)[..., None], 3, axis=2)
+    grid = measure_grid(Page(image, image.shape[:2], np.eye(3), False))
+    x0, y0, x1, y1 = grid.region
+    assert 300 < x0 <= 810 and 100 < y0 <= 610 and 1590 <= x1 < 2100 and 1190 <= y1 < 1700
+
+
 def test_settings_say_what_is_wrong():
     with pytest.raises(ValueError, match="longest must be at least 256"):
         GridSettings(longest=100)

@@ -57,3 +57,20 @@ def test_hardly_anything_found_leaves_nothing_to_look_at(boxes):
 
 def test_evidence_counts_each_name_once():
     assert evidence([LeadBox("I", (0, 0, 1, 1), s) for s in (0.2, 0.5)] + [LeadBox("II", (0, 0, 1, 1), 0.1)]) == 0.6
+
+
+def test_where_little_is_found_the_gridded_part_is_looked_at():
+    detector = Detector()
+    detect_closely(detector, page(2000, 3000), (600.0, 450.0, 1200.0, 700.0))
+    assert detector.sizes[:2] == [(2000, 3000), (251, 601)]
+    boxes = detect_closely(detector, page(2000, 3000), (600.0, 450.0, 1200.0, 700.0))
+    np.testing.assert_allclose([box.box for box in boxes], TRUE)
+    clear = Detector()
+    detect_closely(clear, page(160, 400), (100.0, 50.0, 300.0, 120.0))
+    assert len(clear.sizes) == 1
+
+
+def test_gridded_part_beyond_the_page_is_not_looked_at():
+    looked = []
+    detect_closely(lambda seen: looked.append(seen.size) or [], page(100, 150), (500.0, 500.0, 600.0, 600.0))
+    assert looked == [(100, 150)]
