@@ -73,7 +73,9 @@ def arrange(
     leads, warnings = _arranged(best, seconds, size, pixels_per_second)
     other = next((match for match in matches if match.reading != best.reading), None)
     if other is not None and best.value - other.value < CERTAIN:
-        warnings += (f"The layout is not certain: taken for {best.grid.name}, it may be {other.grid.name}.",)
+        same = other.grid is best.grid
+        doubt = "its leads may stand in other rows or columns" if same else f"it may be {other.grid.name}"
+        warnings += (f"The layout is not certain: taken for {best.grid.name}, {doubt}.",)
     return leads, warnings
 
 
