@@ -13,7 +13,7 @@ import numpy as np
 
 from ecgpage.calibration.assembly import assemble, limb_lead_quality
 from ecgpage.calibration.grid import GridEstimate, measure_grid
-from ecgpage.calibration.scale import calibrate
+from ecgpage.calibration.scale import calibrate, sure_pixels_per_second
 from ecgpage.detection.closer import CLEAR_LEADS, detect_closely, evidence
 from ecgpage.detection.detector import LeadDetector, load_detector
 from ecgpage.detection.layout import arrange
@@ -23,7 +23,6 @@ from ecgpage.digitization.digitizer import Digitizer, load_digitizer
 from ecgpage.geometry import map_box
 from ecgpage.header import RecordHeader
 from ecgpage.io import read_header, read_image
-from ecgpage.leads import MILLIMETERS_PER_SECOND
 from ecgpage.page.rectification import rotate_page, straighten_with_grid
 from ecgpage.recording import Calibration, DigitizedPage, LeadBox, LeadTrace, Page, PageError, Recording
 
@@ -83,7 +82,8 @@ class Pipeline:
     ) -> tuple[Page, GridEstimate, tuple[LeadBox, ...], tuple[str, ...]]:
         """Straighten a picture of a page of ``seconds`` and find its leads, whichever way up it is.
 
-        Returns (page, grid, leads, warnings).
+        A page without clear leads is also looked at turned by 90, 180 and 270 degrees. Returns (page, grid, leads,
+        warnings), boxes in page pixels. Raises PageError for a picture too small or too large.
         """
         with self._clock("rectification"):
             page, grid = straighten_with_grid(image)
@@ -100,9 +100,7 @@ class Pipeline:
                 page, grid = (page, grid) if best is page else (best, measure_grid(best))
             if self.reader is not None:
                 boxes = self.reader(page, boxes)
-            known = grid.pitch is not None and grid.nested  # 5 mm from line to line
-            pixels_per_second = grid.pitch[0] / 5 * MILLIMETERS_PER_SECOND if known else None
-            leads, warnings = arrange(boxes, seconds, page.size, pixels_per_second) if boxes else ((), ())
+            leads, warnings = arrange(boxes, seconds, page.size, sure_pixels_per_second(grid)) if boxes else ((), ())
         return page, grid, leads, warnings
 
     def _trace(

@@ -95,14 +95,8 @@ def candidates(
     return cells, which[index]
 
 
-class DynamicAssigner:
-    """Assigns cells to boxes per image over all levels; a candidate that two boxes claim goes to the cheaper one.
-
-    Targets are (T, 6): image index, class, cx, cy, w, h in input pixels.
-    """
-
-    def __init__(self, settings: AssignmentSettings | None = None) -> None:
-        self.settings = settings or AssignmentSettings()
+class DynamicAssigner(CandidateAssigner):
+    """Chooses among the candidates per image over all levels; one that two boxes claim goes to the cheaper one."""
 
     @torch.no_grad()
     def __call__(self, raw: list[Tensor], targets: Tensor, anchors: Tensor) -> list[Matches]:

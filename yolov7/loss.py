@@ -44,7 +44,7 @@ class DetectionLoss:
     (3, 3, 2) in input pixels. Returns the total, times the batch size, and its three terms as numbers.
     """
 
-    def __init__(self, settings: LossSettings, assigner: DynamicAssigner | CandidateAssigner | None = None) -> None:
+    def __init__(self, settings: LossSettings, assigner: CandidateAssigner | None = None) -> None:
         self.settings = settings
         self.assigner = assigner or DynamicAssigner()
 

@@ -14,6 +14,9 @@ from ecgpage.recording import Calibration, LeadBox, Page, PageError
 USUAL_SQUARES = (5.0, 1.0)
 """Millimetres between the lines of the patterns that ECG paper shows."""
 
+NESTED_SQUARE = 5.0
+"""Millimetres between strong lines with finer ones inside."""
+
 OTHER_SQUARES = (2.0, 2.5, 10.0, 0.5)
 """What is seen where lines fall between pixels or only every second one is printed; tried when no usual one fits."""
 
@@ -44,6 +47,13 @@ def calibrate(page: Page, leads: Sequence[LeadBox], grid: GridEstimate) -> Calib
     return _from_lattice(page, np.diag([scale, scale, 1.0]), "layout")
 
 
+def sure_pixels_per_second(grid: GridEstimate) -> float | None:
+    """Page pixels per second at 25 mm/s and the page's middle; None unless the grid alone tells its squares' size."""
+    if grid.pitch is None or not grid.nested:
+        return None
+    return grid.pitch[0] / NESTED_SQUARE * MILLIMETERS_PER_SECOND
+
+
 def square_millimeters(leads: Sequence[LeadBox], grid: GridEstimate) -> float | None:
     """Return how many millimetres the grid's squares measure, or None where nothing agrees with the leads.
 
@@ -52,7 +62,7 @@ def square_millimeters(leads: Sequence[LeadBox], grid: GridEstimate) -> float | 
     """
     ratios = _millimeters_per_square(leads, grid)
     if not len(ratios):
-        return 5.0 if grid.nested else _by_paper_width(grid)
+        return NESTED_SQUARE if grid.nested else _by_paper_width(grid)
     measured = float(np.exp(np.median(np.log(ratios))))
     for squares in (USUAL_SQUARES, OTHER_SQUARES):
         off = np.abs(np.log(measured / np.array(squares)))

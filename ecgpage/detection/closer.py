@@ -22,6 +22,7 @@ CLEAR_LEADS = 8.0
 """Evidence from which on a page's leads are clear."""
 
 INPUT = DetectorSettings().size
+"""(height, width) by which the gain is judged: the shape of the usual detector's input."""
 
 AROUND = (0.15, 0.3)
 """What is looked at around the boxes then, of their common width and height: further leads may lie there."""

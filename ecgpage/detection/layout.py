@@ -150,6 +150,7 @@ def _cells_by_place(grid: LeadGrid, where: np.ndarray) -> tuple[np.ndarray, np.n
 
 
 def _match(grid: LeadGrid, fit: GridFit, found: Sequence[Candidate], size: tuple[int, int] | None) -> _Match:
+    """Place the boxes into an arrangement whose cells' places are known, and judge it by them."""
     rows, columns = grid.shape
     short = [one for one in found if columns == 1 or width(one.box) < LONG * fit.width]
     placed = _place(grid, fit, short)
@@ -164,13 +165,10 @@ def _match(grid: LeadGrid, fit: GridFit, found: Sequence[Candidate], size: tuple
         value += one.weight * float(one.odds[LEADS.index(name)])
         agreeing += one.weight * (one.box.name == name)
     value += sum(one.weight * float(one.odds[LEADS.index(name)]) - STRIP for one, name in strips)
-    value -= UNPLACED * sum(one.weight for one in short if id(one) not in taken and one.box.score >= LEAST_SCORE)
+    stray = sum(one.weight for one in short if id(one) not in taken and one.box.score >= LEAST_SCORE)
     empty = [cell for cell in np.ndindex(rows, columns) if cell not in placed]
-    value -= MISSING * sum(_in_page(fit, cell, size) for cell in empty)
-    inside = {id(one) for one in placed.values()}
-    weight = sum(
-        one.weight for one in short if id(one) in inside or (id(one) not in taken and one.box.score >= LEAST_SCORE)
-    )
+    value -= UNPLACED * stray + MISSING * sum(_in_page(fit, cell, size) for cell in empty)
+    weight = stray + sum(one.weight for one in placed.values())
     return _Match(grid, fit, placed, strips, value, agreeing / max(1e-9, weight))
 
 
@@ -221,6 +219,7 @@ def _in_page(fit: GridFit, cell: tuple[int, int], size: tuple[int, int] | None) 
 def _arranged(
     match: _Match, seconds: float, size: tuple[int, int] | None, pixels_per_second: float | None
 ) -> tuple[tuple[LeadBox, ...], tuple[str, ...]]:
+    """The leads of an accepted arrangement, in printing order with their times, and what was put right."""
     rows, columns = match.grid.shape
     above = sum(bool(match.fit.cells(centers([one.box]))[0][0] < 0) for one, _ in match.strips)
     # two columns as wide may be of 50 mm/s
@@ -237,14 +236,14 @@ def _arranged(
             if one is not None:
                 if one.box.name != name:
                     renamed.append(f"{one.box.name} to {name}")
-                leads.append(replace(one.box, name=name, inverted=one.inverted and name == "aVR", **time))
+                leads.append(replace(one.named(name), **time))
             elif _in_page(match.fit, (row, column), size):
                 recovered.append(name)
                 leads.append(LeadBox(name, _expected_box(match, row, column), 0.0, **time))
     for k, (one, name) in enumerate(match.strips):
         row = k if k < above else rows + k
         time = {"row": row, "column": 0, "start": 0.0, "duration": seconds}
-        leads.append(replace(one.box, name=name, strip=True, inverted=one.inverted and name == "aVR", **time))
+        leads.append(replace(one.named(name), strip=True, **time))
     warnings = []
     if renamed:
         warnings.append(f"Lead names were put right by their neighbours: {', '.join(renamed)}.")

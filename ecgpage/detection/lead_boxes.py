@@ -40,6 +40,10 @@ class Candidate:
     weight: float
     inverted: bool
 
+    def named(self, name: str) -> LeadBox:
+        """The box under a name, aVR upside down where the print says so."""
+        return replace(self.box, name=name, inverted=self.inverted and name == "aVR")
+
 
 def candidates(boxes: Sequence[LeadBox], overlap: float = 0.65) -> list[Candidate]:
     """The distinct places among detected boxes, best-scored first.
@@ -57,6 +61,7 @@ def candidates(boxes: Sequence[LeadBox], overlap: float = 0.65) -> list[Candidat
 
 
 def _candidate(group: Sequence[LeadBox]) -> Candidate:
+    """What the boxes of one place, best first, say together."""
     scores = np.full(len(LEADS), FLOOR)
     for box in group:
         index = LEADS.index(box.name)
@@ -70,10 +75,8 @@ def _candidate(group: Sequence[LeadBox]) -> Candidate:
         reading[LEADS.index("aVR")] += upside_down
         odds = DETECTOR_WEIGHT * odds + READER_WEIGHT * np.log(len(LEADS) * (1 - MISREAD) * reading + MISREAD)
     name = LEADS[int(odds.argmax())] if best.reading else best.name
-    inverted = inverted and name == "aVR"
-    return Candidate(
-        replace(best, name=name, inverted=inverted), odds, min(1.0, best.score / (2 * LEAST_SCORE)), inverted
-    )
+    one = Candidate(best, odds, min(1.0, best.score / (2 * LEAST_SCORE)), inverted)
+    return replace(one, box=one.named(name))
 
 
 def short_ones(found: Sequence[Candidate]) -> list[Candidate]:

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ecgpage.calibration.grid import GridEstimate, nothing_found
-from ecgpage.calibration.scale import calibrate, square_millimeters
+from ecgpage.calibration.scale import calibrate, square_millimeters, sure_pixels_per_second
 from ecgpage.geometry import apply_homography
 from ecgpage.recording import LeadBox, Page, PageError
 
@@ -71,3 +71,11 @@ def test_without_leads_nesting_or_the_page_width_decides(pitch, nested, square):
 def test_neither_grid_nor_leads_is_an_error_that_says_so():
     with pytest.raises(PageError, match="no grid and no lead of known duration"):
         calibrate(PAGE, (), nothing_found())
+
+
+@pytest.mark.parametrize("nested", [True, False])
+def test_seconds_are_sure_where_strong_lines_hold_finer_ones(nested):
+    """Strong lines 40 px apart are 5 mm: 8 px per mm, 200 px per second. Lines of one strength may be of 1 or 5 mm."""
+    grid = replace(nothing_found(), pitch=(40.0, 40.0), nested=nested)
+    assert sure_pixels_per_second(grid) == (pytest.approx(200.0) if nested else None)
+    assert sure_pixels_per_second(nothing_found()) is None
