@@ -14,7 +14,7 @@ import numpy as np
 from ecgpage.calibration.assembly import assemble, limb_lead_quality
 from ecgpage.calibration.grid import GridEstimate, measure_grid
 from ecgpage.calibration.scale import calibrate, sure_pixels_per_second
-from ecgpage.detection.closer import CLEAR_LEADS, detect_closely, evidence
+from ecgpage.detection.closer import CLEAR_LEADS, Region, detect_closely, evidence, upright_evidence
 from ecgpage.detection.detector import LeadDetector, load_detector
 from ecgpage.detection.layout import arrange
 from ecgpage.detection.name_reader import NameReader, load_name_reader
@@ -89,19 +89,22 @@ class Pipeline:
             page, grid = straighten_with_grid(image)
         with self._clock("detection"):
             region = grid.region
-            boxes = detect_closely(self.detector, page, region)
+            boxes = self._detect(page, region)
             if evidence(boxes) < CLEAR_LEADS:
                 tries = [(boxes, page)]
                 for turns in (1, 2, 3):
                     turned = rotate_page(page, turns)
                     there = region and map_box(np.linalg.inv(turned.page_to_picture) @ page.page_to_picture, region)
-                    tries.append((detect_closely(self.detector, turned, there), turned))
-                boxes, best = max(tries, key=lambda one: evidence(one[0]))
+                    tries.append((self._detect(turned, there), turned))
+                boxes, best = max(tries, key=lambda one: upright_evidence(one[0]))
                 page, grid = (page, grid) if best is page else (best, measure_grid(best))
-            if self.reader is not None:
-                boxes = self.reader(page, boxes)
             leads, warnings = arrange(boxes, seconds, page.size, sure_pixels_per_second(grid)) if boxes else ((), ())
         return page, grid, leads, warnings
+
+    def _detect(self, page: Page, gridded: Region | None) -> list[LeadBox]:
+        """Detect a page's leads and read their names; boxes in page pixels."""
+        boxes = detect_closely(self.detector, page, gridded)
+        return boxes if self.reader is None else self.reader(page, boxes)
 
     def _trace(
         self, page: Page, grid: GridEstimate, leads: tuple[LeadBox, ...]

@@ -70,7 +70,17 @@ def _moved(box: tuple[float, float, float, float], x: float, y: float) -> tuple[
 
 def evidence(boxes: Sequence[LeadBox]) -> float:
     """How much boxes look like a page's leads: the sum of the best score of each lead's name."""
+    return sum(_best_scores(boxes).values())
+
+
+def upright_evidence(boxes: Sequence[LeadBox]) -> float:
+    """How much boxes look like the leads of a page that lies the right way up: as `evidence`, each score times how
+    surely its name is read, for upside down nothing can be read."""
+    return sum(_best_scores([replace(box, score=box.score * max(box.reading, default=1.0)) for box in boxes]).values())
+
+
+def _best_scores(boxes: Sequence[LeadBox]) -> dict[str, float]:
     best: dict[str, float] = {}
     for box in boxes:
         best[box.name] = max(box.score, best.get(box.name, 0.0))
-    return sum(best.values())
+    return best

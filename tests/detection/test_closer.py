@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from ecgpage.detection.closer import detect_closely, evidence
+from ecgpage.detection.closer import detect_closely, evidence, upright_evidence
 from ecgpage.leads import LEADS
 from ecgpage.recording import LeadBox, Page
 
@@ -74,3 +74,10 @@ def test_gridded_part_beyond_the_page_is_not_looked_at():
     looked = []
     detect_closely(lambda seen: looked.append(seen.size) or [], page(100, 150), (500.0, 500.0, 600.0, 600.0))
     assert looked == [(100, 150)]
+
+
+def test_names_that_can_be_read_speak_for_a_page_the_right_way_up():
+    """Scores 0.5 and 0.4; read with 0.9 and 0.5: 0.45 + 0.2. Unread, they count as they are."""
+    boxes = [LeadBox("I", (0, 0, 1, 1), 0.5, reading=(0.9, 0.1)), LeadBox("II", (0, 0, 1, 1), 0.4, reading=(0.5, 0.5))]
+    assert upright_evidence(boxes) == pytest.approx(0.65)
+    assert upright_evidence([LeadBox("I", (0, 0, 1, 1), 0.5)]) == 0.5
