@@ -1,9 +1,8 @@
 """How many leads are found and rightly named: ``python -m benchmarks.detection PAGES ... [--model DIR]``.
 
-A folder of pages is one that ``python -m ecgpage synthesize`` wrote; or it holds ``hidden/`` (pictures) and
-``truth/NAME-0.json.gz`` with, per lead, ``lead_name`` and ``plotted_pixels``, the picture position [y, x] of every
-printed sample, as ECG-Image-Kit writes them. A lead is right where a box of its name overlaps the box around its
-samples, on the straightened page, by half (IoU 0.5) or more. Leads that are mostly out of view or covered do not count.
+A folder of pages is one that ``benchmarks.true_pages`` reads. A lead is right where a box of its name overlaps the box
+around its samples, on the straightened page, by half (IoU 0.5) or more. Leads that are mostly out of view or covered do
+not count.
 
 Columns: mAP of the detector's boxes at IoU 0.5 and over 0.5 to 0.95, and of the layout step's at 0.5; leads right after
 the layout step, and pages with every lead right, in percent. ``--list`` names the pages where one is not; ``--angle``
@@ -13,8 +12,6 @@ first turns every picture by so many degrees counterclockwise, on a larger grey 
 from __future__ import annotations
 
 import argparse
-import gzip
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -22,21 +19,18 @@ from pathlib import Path
 import cv2
 import numpy as np
 import torch
-from PIL import Image
 
+from benchmarks.true_pages import read_truth
 from ecgpage.cli import HERE
 from ecgpage.detection.closer import detect_closely
 from ecgpage.detection.detector import LeadDetector
 from ecgpage.detection.targets import lead_box
-from ecgpage.digitization.dataset import visible_leads
-from ecgpage.io import find_records, read_header, read_image
-from ecgpage.leads import LEADS, PrintedLead
+from ecgpage.io import read_image
+from ecgpage.leads import LEADS
 from ecgpage.pipeline import Pipeline, build_pipeline
 from ecgpage.recording import LeadBox, Page
 from ecgpage.reporting import text_table
 from ecgpage.synthesis import DrawnLead
-from ecgpage.synthesis.annotations import LEAST_SEEN
-from ecgpage.synthesis.records import PageReader, read_standard_leads
 from yolov7.boxes import pairwise_iou
 from yolov7.metrics import mean_average_precision
 from yolov7.postprocess import Detections
@@ -45,41 +39,6 @@ LEAST_OVERLAP = 0.5
 
 LEAST_CONFIDENCE = 0.005
 """Score down to which boxes count for the mean average precision, which is taken over all confidences."""
-
-KIT_FS = 500.0
-"""Samples per second of ECG-Image-Kit's positions."""
-
-
-def read_truth(folder: Path) -> list[tuple[Path, list[DrawnLead]]]:
-    """The pages of a folder: (picture, its leads). Raises ValueError for a folder without any."""
-    pages = []
-    for path in sorted((folder / "truth").glob("*.json.gz")):
-        stem = path.name.removesuffix(".json.gz")
-        pictures = sorted((folder / "hidden").glob(f"{stem}.[pj]*"))
-        if not pictures:
-            raise ValueError(f"expected the picture of {path} in {folder / 'hidden'}, found none")
-        with gzip.open(path) as stream:
-            leads = [_kit_lead(lead) for lead in json.load(stream)["leads"]]
-        with Image.open(pictures[0]) as opened:
-            size = np.array(opened.size)
-        in_view = [
-            ((lead.points > -0.5) & (lead.points < size - 0.5)).all(axis=1).mean() >= LEAST_SEEN for lead in leads
-        ]
-        pages.append((pictures[0], [lead for lead, seen in zip(leads, in_view, strict=True) if seen]))
-    for header in () if pages else find_records(folder):
-        for picture in read_header(folder / header).images:
-            page = PageReader().read(picture, read_standard_leads(folder / header)[0])
-            pages.append((picture, [lead for lead in visible_leads(page) if lead.findable]))
-    if not pages:
-        raise ValueError(f"expected pages with their ground truth in {folder}, found none")
-    return pages
-
-
-def _kit_lead(lead: dict) -> DrawnLead:
-    points = np.array(lead["plotted_pixels"], np.float32)[:, ::-1]
-    seconds = len(points) / KIT_FS
-    place = PrintedLead(lead["lead_name"], 0, 0, lead["start_sample"] / KIT_FS, seconds)
-    return DrawnLead(place, np.zeros(len(points), np.float32), KIT_FS, points)
 
 
 def turned(image: np.ndarray, truth: list[DrawnLead], degrees: float) -> tuple[np.ndarray, list[DrawnLead]]:
@@ -117,8 +76,8 @@ def judge(
     pages = read_truth(folder)
     settings = replace(pipeline.detector.settings, confidence=LEAST_CONFIDENCE)
     unsure = LeadDetector(pipeline.detector.network, settings)
-    for picture, truth in pages:
-        image = read_image(picture)
+    for true in pages:
+        image, truth = read_image(true.picture), true.leads
         if degrees:
             image, truth = turned(image, truth, degrees)
         page, _, leads, warnings = pipeline.find_leads(image)
@@ -128,7 +87,7 @@ def judge(
         truths.append((boxes, classes))
         count = leads_right(leads, boxes, classes)
         if count < len(boxes):
-            note(f"{picture.name}: {count} of {len(boxes)} right. {' '.join(warnings)}")
+            note(f"{true.picture.name}: {count} of {len(boxes)} right. {' '.join(warnings)}")
         right, wanted, whole = right + count, wanted + len(boxes), whole + (count == len(boxes))
     precision = mean_average_precision(detections, truths)
     after = mean_average_precision(arranged, truths).map50

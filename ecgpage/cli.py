@@ -83,7 +83,9 @@ def _digitize(options: argparse.Namespace) -> int:
             continue
         name, recording = record_name(picture, pictures), page.recording
         quality = f"Limb leads: I + III = II to {recording.limb_lead_quality:.1f} dB"
-        comments = [f"Page: {picture.name}", quality, *(f"Warning: {text}" for text in recording.warnings)]
+        errors = ", ".join(f"{name} {error:.3f}" for name, error in recording.expected_errors.items())
+        quality_lines = [quality, f"Expected error: {errors} mV"] if errors else [quality]
+        comments = [f"Page: {picture.name}", *quality_lines, *(f"Warning: {text}" for text in recording.warnings)]
         write_record(options.output, name, recording.signal, recording.fs, recording.names, recording.labels, comments)
         save_picture(options.output / f"{name}.report.png", page_report(page, picture.name))
         notes = "".join(f"\n  {warning}" for warning in recording.warnings)
@@ -169,7 +171,7 @@ def _add_train(commands: argparse._SubParsersAction) -> None:
     train.add_argument("-m", "--model", type=Path, required=True, help="model folder; its other stages stay")
     train.add_argument("--settings", type=Path, help="settings file (TOML); else as ECGPAGE_TRAINING says")
     train.add_argument("--seconds", type=float, help="time budget, s; a training that was stopped goes on")
-    train.add_argument("--weights", type=Path, help="detection: checkpoint to start from (.pt, .safetensors)")
+    train.add_argument("--weights", type=Path, help="detection, digitization: checkpoint to start from")
     train.add_argument("--variant", choices=("tiny", "full"), default="tiny", help="detection: the network")
     train.add_argument("--height", type=int, help="detection: height of the network's input, a multiple of 32")
     train.add_argument("--width", type=int, help="detection: its width")
@@ -189,10 +191,12 @@ def _train(options: argparse.Namespace) -> int:
         raise ValueError(f"--seconds must be above 0, came {options.seconds:g}")
     if settings.seconds <= 0:
         raise ValueError(f"the settings leave {options.stage} no time: seconds = {settings.seconds:g}")
-    given = [name for name in ("weights", "height", "width") if getattr(options, name) is not None]
+    given = [name for name in ("height", "width") if getattr(options, name) is not None]
     given += ["variant"] if options.variant != "tiny" else []
     if options.stage != "detection" and given:
         raise ValueError(f"--{given[0]} is for the detection stage, not for {options.stage}")
+    if options.weights is not None and options.stage not in ("detection", "digitization"):
+        raise ValueError(f"--weights is for the detection and digitization stages, not for {options.stage}")
     if options.seconds is not None:
         settings = settings.within(options.seconds)
     size = {side: value for side in ("height", "width") if (value := getattr(options, side)) is not None}

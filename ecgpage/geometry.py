@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
 
@@ -23,3 +25,33 @@ def map_box(homography: np.ndarray, box: tuple[float, float, float, float]) -> t
     corners = apply_homography(homography, box_corners(box))
     (x0, y0), (x1, y1) = corners.min(axis=0), corners.max(axis=0)
     return float(x0), float(y0), float(x1), float(y1)
+
+
+@dataclass(frozen=True)
+class Bend:
+    """How far paper that is not flat lies from where a homography has it: a smooth displacement, mm.
+
+    A point of the flat paper lies where the homography has the point plus its displacement. coefficients: (K, 2) mm, of
+    the products of powers of x and y up to ``degree``, both counted from ``middle`` in units of ``reach`` (mm), beyond
+    which the displacement stays what it is at the edge.
+    """
+
+    coefficients: np.ndarray
+    degree: int
+    middle: tuple[float, float]
+    reach: tuple[float, float]
+
+    def __call__(self, points: np.ndarray) -> np.ndarray:
+        """Displacement (..., 2) in mm of points (..., 2), mm."""
+        return bend_terms((np.asarray(points, np.float64) - self.middle) / self.reach, self.degree) @ self.coefficients
+
+
+def bend_terms(places: np.ndarray, degree: int) -> np.ndarray:
+    """Products of powers (..., K) of places (..., 2), which are cut at -1 and 1."""
+    x, y = np.moveaxis(np.clip(places, -1, 1), -1, 0)
+    return np.stack([x**i * y**j for i in range(degree + 1) for j in range(degree + 1 - i)], axis=-1)
+
+
+def bent_points(homography: np.ndarray, points: np.ndarray, bend: Bend | None) -> np.ndarray:
+    """Map (n, 2) points of flat paper, mm, by a homography to where they lie on paper that bends."""
+    return apply_homography(homography, points if bend is None else points + bend(points))

@@ -11,8 +11,9 @@ from typing import Protocol
 
 import numpy as np
 
-from ecgpage.calibration.assembly import assemble, limb_lead_quality
+from ecgpage.calibration.assembly import assemble, is_trusted, limb_lead_quality
 from ecgpage.calibration.grid import GridEstimate, measure_grid
+from ecgpage.calibration.pulse import read_scale
 from ecgpage.calibration.scale import calibrate, sure_pixels_per_second
 from ecgpage.detection.closer import CLEAR_LEADS, Region, detect_closely, evidence, upright_evidence
 from ecgpage.detection.detector import LeadDetector, load_detector
@@ -20,9 +21,11 @@ from ecgpage.detection.layout import arrange
 from ecgpage.detection.name_reader import NameReader, load_name_reader
 from ecgpage.diagnosis.classifier import Classifier, load_classifier
 from ecgpage.digitization.digitizer import Digitizer, load_digitizer
+from ecgpage.digitization.rows import trace_rows
 from ecgpage.geometry import map_box
 from ecgpage.header import RecordHeader
 from ecgpage.io import read_header, read_image
+from ecgpage.leads import MILLIMETERS_PER_MILLIVOLT, MILLIMETERS_PER_SECOND
 from ecgpage.page.rectification import rotate_page, straighten_with_grid
 from ecgpage.recording import Calibration, DigitizedPage, LeadBox, LeadTrace, Page, PageError, Recording
 
@@ -70,11 +73,16 @@ class Pipeline:
         page, grid, leads, warnings = self.find_leads(image, min(PAGE_SECONDS, num_samples / fs))
         calibration, traces = self._trace(page, grid, leads)
         with self._clock("assembly"):
-            signal = assemble(traces, names, fs, num_samples)
+            scale = {} if calibration is None else {"speed": calibration.speed, "gain": calibration.gain}
+            trusted = [trace for trace in traces if is_trusted(trace)]
+            signal, deviation = assemble(trusted, names, fs, num_samples, **scale)
         quality = limb_lead_quality(signal, names)
         warnings += _doubts(page, calibration, traces, quality)
+        left_out = [trace.lead.name for trace in traces if not is_trusted(trace)]
+        if left_out:
+            warnings += (f"left out, their traces being more likely wrong than right: {', '.join(left_out)}",)
         labels, probabilities = self._diagnose(page)
-        recording = Recording(signal, fs, tuple(names), labels, probabilities, quality, warnings)
+        recording = Recording(signal, fs, tuple(names), labels, probabilities, quality, warnings, deviation)
         return DigitizedPage(page, leads, calibration, traces, recording)
 
     def find_leads(
@@ -117,7 +125,9 @@ class Pipeline:
             page_to_paper = np.linalg.inv(calibration.paper_to_page)
             on_paper = tuple(replace(lead, box=map_box(page_to_paper, lead.box)) for lead in leads)
             paper_to_picture = page.page_to_picture @ calibration.paper_to_page
-            return calibration, tuple(self.digitizer.trace(page.image, paper_to_picture, on_paper))
+            traces = trace_rows(self.digitizer, page.image, paper_to_picture, on_paper, calibration.bend)
+        with self._clock("calibration"):
+            return read_scale(calibration, page.image, paper_to_picture, traces)
 
     def _diagnose(self, page: Page) -> tuple[tuple[str, ...], dict[str, float]]:
         if self.classifier is None:
@@ -143,6 +153,8 @@ def _doubts(
     doubts = []
     if calibration.source != "grid":
         doubts.append("no grid found: time and voltage are scaled by the leads' extent, 25 mm/s and 10 mm/mV assumed")
+    if (calibration.speed, calibration.gain) != (MILLIMETERS_PER_SECOND, MILLIMETERS_PER_MILLIVOLT):
+        doubts.append(f"its calibration pulse says {calibration.speed:g} mm/s and {calibration.gain:g} mm/mV")
     if quality < POOR_QUALITY:
         doubts.append(f"the limb leads disagree: I + III = II holds to {quality:.1f} dB only, check the traces")
     return tuple(doubts)
@@ -157,13 +169,16 @@ def merge_pages(pages: Sequence[DigitizedPage]) -> Recording:
     if not pages:
         raise ValueError("expected at least one digitized page, came none")
     order = sorted((page.recording for page in pages), key=_quality, reverse=True)
-    signal = order[0].signal.copy()
+    signal, deviation = order[0].signal.copy(), order[0].deviation
+    deviation = None if deviation is None else deviation.copy()
     for recording in order[1:]:
         missing = np.isnan(signal)
         signal[missing] = recording.signal[missing]
+        if deviation is not None and recording.deviation is not None:
+            deviation[missing] = recording.deviation[missing]
     warnings = tuple(dict.fromkeys(text for recording in order for text in recording.warnings))
     quality = limb_lead_quality(signal, order[0].names)
-    return replace(order[0], signal=signal, warnings=warnings, limb_lead_quality=quality)
+    return replace(order[0], signal=signal, warnings=warnings, limb_lead_quality=quality, deviation=deviation)
 
 
 def _quality(recording: Recording) -> tuple[float, float]:

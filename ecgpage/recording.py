@@ -15,6 +15,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from ecgpage.geometry import Bend
+from ecgpage.leads import MILLIMETERS_PER_MILLIVOLT, MILLIMETERS_PER_SECOND
+
 
 class PageError(ValueError):
     """A picture that cannot be digitized; the message says what was expected and what came."""
@@ -62,11 +65,16 @@ class Calibration:
     paper_to_page: homography from paper millimetres to page pixels.
     pixels_per_mm: (x, y), page pixels at the page's middle.
     source: "grid" where the printed grid was measured, "layout" where it fell back to the extent of the leads.
+    speed, gain: mm/s and mm/mV, the usual ones unless page or pulse tell others. bend: of paper that is not flat,
+    beside the homography.
     """
 
     paper_to_page: np.ndarray
     pixels_per_mm: tuple[float, float]
     source: str
+    speed: float = MILLIMETERS_PER_SECOND
+    gain: float = MILLIMETERS_PER_MILLIVOLT
+    bend: Bend | None = None
 
 
 @dataclass(frozen=True)
@@ -74,7 +82,8 @@ class LeadTrace:
     """One digitized trace on flat paper.
 
     x, y: (N,) paper millimetres, x ascending; presence: (N,) in [0, 1], how likely the trace is printed there;
-    spread: (N,) millimetres, standard deviation of the height's distribution.
+    spread: (N,) millimetres, standard deviation of the height's distribution; zero: height of 0 mV, paper millimetres,
+    NaN where it is not known.
     """
 
     lead: LeadBox
@@ -82,6 +91,7 @@ class LeadTrace:
     y: np.ndarray
     presence: np.ndarray
     spread: np.ndarray
+    zero: float = float("nan")
 
 
 @dataclass(frozen=True)
@@ -90,7 +100,8 @@ class Recording:
 
     signal: (samples, leads) float32 mV at ``fs`` Hz, NaN where nothing is printed; names: the columns' leads.
     limb_lead_quality: dB, see ``calibration.assembly.limb_lead_quality``; NaN where it cannot be had.
-    warnings: what a reader should know before trusting the signal, as sentences.
+    warnings: what a reader should know before trusting the signal, as sentences. deviation: (samples, leads) mV, how
+    far off each sample is expected to be (one standard deviation), NaN with its sample; None where it is not known.
     """
 
     signal: np.ndarray
@@ -100,6 +111,15 @@ class Recording:
     probabilities: dict[str, float] = field(default_factory=dict)
     limb_lead_quality: float = float("nan")
     warnings: tuple[str, ...] = ()
+    deviation: np.ndarray | None = None
+
+    @property
+    def expected_errors(self) -> dict[str, float]:
+        """Root mean square of the deviation of each lead that is printed, mV."""
+        if self.deviation is None:
+            return {}
+        known = {name: values[np.isfinite(values)] for name, values in zip(self.names, self.deviation.T, strict=True)}
+        return {name: float(np.sqrt(np.mean(values**2))) for name, values in known.items() if values.size}
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from ecgpage.detection.train import train_detector
 from ecgpage.diagnosis.classifier import save_classifier
 from ecgpage.diagnosis.dataset import LabelledRecord
 from ecgpage.diagnosis.train import CLASSIFIER_PAGES, train_classifier
-from ecgpage.digitization.digitizer import save_digitizer
+from ecgpage.digitization.digitizer import read_digitizer, save_digitizer
 from ecgpage.digitization.train import train_digitizer
 from ecgpage.header import RecordError
 from ecgpage.io import find_records, has_signal, read_header, read_signal, write_text
@@ -42,8 +42,9 @@ def train_stages(
     """Train all stages and save them in ``model_folder``; a stage with a budget of 0 s is left out.
 
     data_folder: WFDB records with signals, 12 leads, Challenge headers; pages are drawn from them. settings: by
-    default what the environment asks for. network, weights: the detector's variant and input size, and a checkpoint
-    that it starts from (see ``train_detector``). A training that was stopped goes on from ``model_folder/checkpoints``.
+    default what the environment asks for. network: the detector's variant and input size. weights: a checkpoint that
+    detector (see ``train_detector``) or digitizer start from. A training that was stopped goes on from
+    ``model_folder/checkpoints``.
     Raises RecordError where the folder has no record with a signal.
     """
     settings = settings or settings_from_environment()
@@ -56,12 +57,12 @@ def train_stages(
         keep_or_drop_states(folder, _made_of(records, settings, stage, more), report)
         return folder
 
+    start = None if weights is None else hashlib.blake2b(weights.read_bytes(), digest_size=16).hexdigest()
+    started = {"weights": weights.name} if weights else {}
     if settings.detector.seconds > 0:
         network = network or DetectorSettings()
-        start = None if weights is None else hashlib.blake2b(weights.read_bytes(), digest_size=16).hexdigest()
         state = state_folder("detector", asdict(network), start) / "state.safetensors"
         detector = train_detector(paths, drawing, settings.detector, state, network, report, weights)
-        started = {"weights": weights.name} if weights else {}
         save_detector(model_folder, detector, _facts(settings.detector, data_folder, len(paths)) | started)
     if settings.name_reader.seconds > 0:
         state = state_folder("name_reader") / "state.safetensors"
@@ -69,11 +70,12 @@ def train_stages(
         save_name_reader(model_folder, reader, _facts(settings.name_reader, data_folder, len(paths)))
     if settings.digitizer.seconds > 0:
         drawer = page_source(drawing, VARIED)
-        state, pages = state_folder("digitizer") / "state.safetensors", drawing.pages
+        state, pages = state_folder("digitizer", start) / "state.safetensors", drawing.pages
+        named, initial = _named("digitizer", report), None if weights is None else read_digitizer(weights)
         digitizer = train_digitizer(
-            paths, drawer, settings.digitizer, state, _named("digitizer", report), pages_per_record=pages
+            paths, drawer, settings.digitizer, state, named, pages_per_record=pages, initial=initial
         )
-        save_digitizer(model_folder, digitizer, _facts(settings.digitizer, data_folder, len(paths)))
+        save_digitizer(model_folder, digitizer, _facts(settings.digitizer, data_folder, len(paths)) | started)
     if settings.classifier.seconds > 0:
         classifier = train_classifier(records, settings, state_folder("classifier"), _named("classifier", report))
         if classifier is not None:

@@ -1,13 +1,17 @@
 """Benchmarks: what they measure is what they say."""
 
+from pathlib import Path
+
 import cv2
 import numpy as np
 import pytest
 
-from benchmarks.detection import leads_right, read_truth, true_boxes, turned
+from benchmarks.attribution import paper_errors, true_leads, true_origin, true_traces
+from benchmarks.detection import leads_right, true_boxes, turned
 from benchmarks.synthesis import PAGE_PIXELS, measure
+from benchmarks.true_pages import TruePage, flat_paper, read_truth
 from ecgpage.leads import LEADS, PrintedLead
-from ecgpage.recording import LeadBox, Page
+from ecgpage.recording import LeadBox, LeadTrace, Page
 from ecgpage.synthesis import DrawnLead
 from ecgpage.synthesis.export import ExportSettings, export_pages
 
@@ -48,12 +52,65 @@ def test_truth_turns_with_the_picture(degrees):
 def test_truth_of_drawn_pages_is_read(root, tmp_path):
     record = root / "benchmarks" / "records" / "01825_hr.hea"
     export_pages(record, tmp_path, ExportSettings("kit", seed=1), report=lambda _: None)
-    [(picture, truth)] = read_truth(tmp_path)
-    assert picture.stem == "01825_hr-0"
+    [page] = read_truth(tmp_path)
+    assert page.picture.stem == "01825_hr-0"
     whole = Page(np.zeros((4, 4, 3), np.uint8), (4, 4), np.eye(3), True)
-    boxes, classes = true_boxes(truth, whole)
+    boxes, classes = true_boxes(page.leads, whole)
     assert boxes.shape == (13, 4)
     assert sorted(LEADS[k] for k in classes) == sorted((*LEADS, "II"))
     assert np.all(boxes[:, 2:] > boxes[:, :2])
     with pytest.raises(ValueError, match="expected pages with their ground truth"):
         read_truth(tmp_path / "nowhere")
+
+
+AFFINE = np.array([[7.9, 0.3, 60.0], [-0.2, 8.1, 400.0], [0.0, 0.0, 1.0]])
+"""Paper millimetres to picture pixels."""
+
+
+def sampled_leads():
+    """Two leads beside each other, drawn from 2.5 s and from 5 s on at 500 Hz, 12 mm below each other."""
+    leads = []
+    for k, name in enumerate(("I", "V1")):
+        start = 2.5 * (k + 1)
+        time = start + np.arange(1250) / 500
+        values = np.sin(2 * np.pi * (k + 1) * time).astype(np.float32)
+        paper = np.stack([25 * time, 12.0 * k - 10 * values], axis=1)
+        place = PrintedLead(name, k, k, start, 2.5)
+        leads.append(DrawnLead(place, values, 500.0, (paper @ AFFINE[:2, :2].T + AFFINE[:2, 2]).astype(np.float32)))
+    return leads
+
+
+def true_page():
+    return TruePage(Path("page"), sampled_leads(), AFFINE, Path("record"), np.zeros((5000, 12)), 500.0)
+
+
+def test_flat_paper_is_found_from_its_samples():
+    np.testing.assert_allclose(flat_paper(sampled_leads(), np.eye(3)), AFFINE, atol=2e-3)
+
+
+@pytest.mark.parametrize(("along", "across"), [(1.0, 1.0), (1.02, 0.97)])
+def test_errors_of_scale_and_time_are_those_put_in(along, across):
+    """Paper on which a millimetre is taken too large, and which begins 3 mm left of where it does."""
+    found = AFFINE @ np.array([[along, 0, -3.0], [0, across, 5.0], [0, 0, 1]])
+    assert paper_errors(true_page(), found) == pytest.approx((along, across), rel=1e-4)
+    if along == 1.0:
+        assert true_origin(true_page(), found) == pytest.approx(3.0, abs=1e-3)
+
+
+def test_true_heights_replace_found_ones_where_the_lead_is_printed():
+    x = np.linspace(60, 190, 3000)
+    boxes = [LeadBox(name, (62.5, -10, 125, 10), 1.0) for name in ("I", "V6")]
+    found = [LeadTrace(box, x, np.full(3000, 99.0), np.ones(3000), np.ones(3000)) for box in boxes]
+    replaced, other = true_traces(true_page(), AFFINE, found)
+    assert other is found[1]  # V6 is not there
+    inside = (x > 62.6) & (x < 124.8)
+    expected = -10 * np.sin(2 * np.pi * x[inside] / 25)
+    np.testing.assert_allclose(replaced.y[inside], expected, atol=0.02)
+    assert replaced.presence[inside].all() and not replaced.presence[(x < 62.4) | (x > 125)].any()
+
+
+def test_true_boxes_hold_their_leads():
+    page = Page(np.zeros((4, 4, 3), np.uint8), (4, 4), np.eye(3), True)
+    for lead, drawn in zip(true_leads(true_page(), page), sampled_leads(), strict=True):
+        assert (lead.name, lead.start, lead.duration) == (drawn.lead.name, drawn.lead.start, 2.5)
+        np.testing.assert_allclose(lead.box, drawn.box, atol=1e-3)

@@ -14,6 +14,8 @@ import torch
 
 from ecgpage import cli
 from ecgpage.detection import load_detector
+from ecgpage.digitization.digitizer import load_digitizer, save_digitizer
+from ecgpage.digitization.network import LeadDigitizer
 from ecgpage.header import RecordError
 from ecgpage.io import read_signal, write_record, write_text
 from ecgpage.leads import LEADS
@@ -163,3 +165,23 @@ def test_one_stage_is_trained_by_its_command_from_given_weights(records, tmp_pat
     assert (tmp_path / "out" / "d.onnx").stat().st_size > 20e6
     assert cli.main([*command, "--weights", str(tmp_path / "nothing.pt")]) == 1
     assert "nothing.pt" in capsys.readouterr().err
+
+
+def test_the_digitizer_goes_on_from_given_weights(records, tmp_path, capsys):
+    write_text(tmp_path / "one step.toml", "[digitizer]\nsteps = 1\nbatch_size = 1\n[drawing]\npages_per_record = 1\n")
+    save_digitizer(tmp_path / "before", LeadDigitizer())
+    command = ["train", "digitization", "-d", str(records), "-m", str(tmp_path / "model"), "--seconds", "60"]
+    command += ["--settings", str(tmp_path / "one step.toml")]
+    assert cli.main([*command, "--weights", str(tmp_path / "before" / "digitizer.safetensors")]) == 0
+    assert (
+        json.loads((tmp_path / "model" / "model.json").read_text())["digitizer"]["weights"] == "digitizer.safetensors"
+    )
+    before, after = (load_digitizer(tmp_path / folder).network.state_dict() for folder in ("before", "model"))
+    moved = [float((before[name] - after[name]).abs().max()) for name in before if name.endswith("weight")]
+    assert 0 < max(moved) < 0.02  # one step, not other random weights
+    capsys.readouterr()
+    write_text(tmp_path / "broken.safetensors", "nothing")
+    assert cli.main([*command, "--weights", str(tmp_path / "broken.safetensors")]) == 1
+    assert "expected weights (safetensors)" in capsys.readouterr().err
+    assert cli.main(["train", "diagnosis", *command[2:], "--weights", str(tmp_path / "one step.toml")]) == 1
+    assert "--weights is for the detection and digitization stages" in capsys.readouterr().err

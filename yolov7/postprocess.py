@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from yolov7.boxes import cxcywh_to_xyxy
+from yolov7.boxes import cxcywh_to_xyxy, pairwise_iou
 from yolov7.head import STRIDES
 from yolov7.model import DetectionModel
 
@@ -121,6 +121,18 @@ def non_maximum_suppression(boxes: np.ndarray, scores: np.ndarray, classes: np.n
     return np.array(kept, dtype=np.int64)
 
 
+def merged(boxes: np.ndarray, scores: np.ndarray, classes: np.ndarray, kept: np.ndarray, overlap: float) -> np.ndarray:
+    """The kept ones of boxes (N, 4), each at the mean, weighted by score, of its class's boxes around it.
+
+    kept: indices (K,); overlap: IoU from which on a box counts. Several guesses of one box err less than the best one.
+    """
+    if not len(kept):
+        return boxes[kept]
+    iou = pairwise_iou(torch.from_numpy(boxes[kept]), torch.from_numpy(boxes)).numpy()  # (K, N)
+    weights = np.where((iou > overlap) & (classes[kept][:, None] == classes), scores, 0.0)
+    return (weights @ boxes / weights.sum(axis=1, keepdims=True)).astype(boxes.dtype)
+
+
 def select(
     decoded: Tensor,
     confidence: float = 0.25,
@@ -128,10 +140,12 @@ def select(
     limit: int = 300,
     candidates: int = 30_000,
     every_class: bool = False,
+    merge: float | None = None,
 ) -> list[Detections]:
     """Pick detections from `decode`'s output; the score is objectness x class (objectness alone for one class).
 
-    every_class: a box may be found under each class that scores enough, not only under its best.
+    every_class: a box may be found under each class that scores enough, not only under its best. merge: each box is
+    moved to the mean, weighted by score, of those of its class that overlap it by more than this (IoU).
     """
     results = []
     for image in decoded.float():
@@ -147,7 +161,8 @@ def select(
         boxes = cxcywh_to_xyxy(image[row[order], :4]).cpu().numpy()
         values, labels = score[order].cpu().numpy(), label[order].cpu().numpy()
         kept = non_maximum_suppression(boxes, values, labels, overlap)[:limit]
-        results.append(Detections(boxes[kept], values[kept], labels[kept]))
+        placed = boxes[kept] if merge is None else merged(boxes, values, labels, kept, merge)
+        results.append(Detections(placed, values[kept], labels[kept]))
     return results
 
 
@@ -158,6 +173,7 @@ def detect(
     confidence: float = 0.25,
     overlap: float = 0.45,
     every_class: bool = False,
+    merge: float | None = None,
 ) -> list[Detections]:
     """Run a model over images (H, W, 3) uint8 RGB of one size, H and W multiples of 32; boxes in their pixels.
 
@@ -165,4 +181,4 @@ def detect(
     """
     weight = next(model.parameters())
     raw = model(images_to_tensor(images).to(weight))
-    return select(decode(raw, model.head.anchor_grid), confidence, overlap, every_class=every_class)
+    return select(decode(raw, model.head.anchor_grid), confidence, overlap, every_class=every_class, merge=merge)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 
@@ -12,30 +13,45 @@ from ecgpage.recording import LeadTrace
 PRESENCE = 0.35
 """A sample counts as printed where the digitizer's presence, averaged over 60 ms, is at least this."""
 
-INNER_WEIGHT = 0.2
-"""What a lead's end inside the page counts for the time origin; an end where nothing follows counts 1."""
+PRINTED_FS = 500.0
+"""Samples per second that electrocardiographs usually record, and print."""
+
+VAGUE = 0.5
+"""Expected error, mm, below which a trace is clear however flat it is."""
+
+ASTRAY = 6.0
+"""Millimetres between a trace's median and its row's zero line from which on it is another row's."""
 
 _EDGE_REACH = 4.0  # mm, how far from its box's edge a trace's printed end is looked for
+_END_REACH = 2.5  # mm around a trace's end within which its presence tells where exactly, and how surely
+_UNSEEN = 3.0  # mm, standard deviation of a box's edge where no end is seen
+_SHARPEST = 0.1  # mm, standard deviation of an end that the digitizer is quite sure of
+_AGREEMENT = (2.0, 1.0, 0.6, 0.6, 0.6)  # mm, how far ends may be apart that count, step by step
 
 
-def time_origin(traces: Sequence[LeadTrace]) -> float:
-    """Find where time 0 lies on paper: x in mm, a weighted median over what every lead's two ends say.
+def time_origin(traces: Sequence[LeadTrace], speed: float = MILLIMETERS_PER_SECOND) -> float:
+    """Find where time 0 lies on paper: x in mm, from what every lead's two ends say.
 
-    A lead that starts s seconds after the page's first sample starts at x = origin + 25 s. Where the digitizer saw
-    the trace begin or end within a few millimetres of its box, that is used, else the box's edge. The page's outer
-    ends, where a trace begins or stops in view, count more than those where the next lead goes on at once.
-    Raises ValueError for no traces.
+    A lead that starts s seconds after the page's first sample starts at x = origin + s times the paper's speed (mm/s).
+    Where the digitizer saw the trace begin or end within a few millimetres of its box, that is used, else the box's
+    edge. An end counts the more the sharper it is seen; those that contradict most others do not count. A lead's last
+    sample lies one interval of ``PRINTED_FS`` before the next lead's first. Raises ValueError for no traces.
     """
     if not traces:
         raise ValueError("no time origin without at least one trace")
-    last_stop = max(trace.lead.start + trace.lead.duration for trace in traces)
-    origins, weights = [], []
+    origins, deviations = [], []
     for trace in traces:
-        first, last = _printed_ends(trace)
-        start, stop = trace.lead.start, trace.lead.start + trace.lead.duration
-        origins += [first - MILLIMETERS_PER_SECOND * start, last - MILLIMETERS_PER_SECOND * stop]
-        weights += [1.0 if start == 0 else INNER_WEIGHT, 1.0 if stop > last_stop - 0.01 else INNER_WEIGHT]
-    return _weighted_median(np.array(origins), np.array(weights))
+        start, stop = trace.lead.start, trace.lead.start + trace.lead.duration - 1 / PRINTED_FS
+        for second, (x, deviation) in zip((start, stop), _printed_ends(trace), strict=True):
+            origins.append(x - speed * second)
+            deviations.append(deviation)
+    values, weights = np.array(origins), 1 / (_SHARPEST**2 + np.square(deviations))
+    origin = _weighted_median(values, weights)
+    for reach in _AGREEMENT:
+        near = weights * np.clip(1 - ((values - origin) / reach) ** 2, 0, None) ** 2  # Tukey's biweight
+        if near.sum() > 0:
+            origin = float((near * values).sum() / near.sum())
+    return origin
 
 
 def _weighted_median(values: np.ndarray, weights: np.ndarray) -> float:
@@ -45,17 +61,27 @@ def _weighted_median(values: np.ndarray, weights: np.ndarray) -> float:
     return float(np.interp(weights.sum() / 2, middles, values[order]))
 
 
-def _printed_ends(trace: LeadTrace) -> tuple[float, float]:
-    """Where the trace begins and ends: (first, last) x, mm."""
-    x0, x1 = trace.lead.box[0], trace.lead.box[2]
+def _printed_ends(trace: LeadTrace) -> tuple[tuple[float, float], tuple[float, float]]:
+    """Where the trace begins and where it ends: each x and its standard deviation, mm."""
     printed = np.flatnonzero(_smooth(trace.presence, trace.x) > 0.5)
-    if printed.size == 0:
-        return x0, x1
-    first, last = trace.x[printed[0]], trace.x[printed[-1]]
-    return (
-        float(first) if abs(first - x0) < _EDGE_REACH else x0,
-        float(last) if abs(last - x1) < _EDGE_REACH else x1,
-    )
+    first, last = trace.lead.box[0], trace.lead.box[2]
+    begin, end = (first, _UNSEEN), (last, _UNSEEN)
+    if printed.size and abs(trace.x[printed[0]] - first) < _EDGE_REACH:
+        begin = _edge(trace.x, trace.presence, trace.x[printed[0]])
+    if printed.size and abs(trace.x[printed[-1]] - last) < _EDGE_REACH:
+        end = _edge(trace.x, 1 - trace.presence, trace.x[printed[-1]])
+    return begin, end
+
+
+def _edge(x: np.ndarray, presence: np.ndarray, near: float) -> tuple[float, float]:
+    """Mean and standard deviation of where a presence rises from 0 to 1, taken as the distribution of that place."""
+    around = np.abs(x - near) < _END_REACH
+    place, share = x[around], presence[around]
+    rising = (np.maximum.accumulate(share) + np.minimum.accumulate(share[::-1])[::-1]) / 2
+    steps = np.diff(np.concatenate([[0.0], rising, [1.0]]))
+    between = np.concatenate([place[:1], (place[1:] + place[:-1]) / 2, place[-1:]])
+    mean = float((steps * between).sum())
+    return mean, float(np.sqrt((steps * (between - mean) ** 2).sum()))
 
 
 def _smooth(presence: np.ndarray, x: np.ndarray) -> np.ndarray:
@@ -68,40 +94,27 @@ def _smooth(presence: np.ndarray, x: np.ndarray) -> np.ndarray:
     return np.convolve(padded, kernel, mode="same")[width:-width]
 
 
-def zero_lines(traces: Sequence[LeadTrace]) -> list[float]:
-    """Each trace's zero line, mm on paper: the median height over all printed leads of its row.
-
-    An electrocardiograph draws the leads of a row about one line, and an ECG spends most of its time near 0 mV.
-    """
-    rows: dict[int, list[np.ndarray]] = {}
-    for trace in traces:
-        rows.setdefault(trace.lead.row, []).append(trace.y[trace.presence > PRESENCE])
-    medians = {row: np.concatenate(heights) for row, heights in rows.items()}
-    medians = {row: float(np.median(h)) if h.size else float("nan") for row, h in medians.items()}
-    return [medians[trace.lead.row] for trace in traces]
-
-
 def resample_trace(
-    trace: LeadTrace, origin: float, zero: float, fs: float, num_samples: int
+    trace: LeadTrace, origin: float, fs: float, num_samples: int, speed: float, gain: float
 ) -> tuple[np.ndarray, np.ndarray]:
     """One trace at the record's sampling times: ((samples,) mV, NaN where not printed; (samples,) spread, mV).
 
     Each sample is the trace's mean over one sampling interval, which is the anti-aliasing filter where ``fs`` is low. A
-    lead that is printed upside down is put upright.
+    lead that is printed upside down is put upright. origin: x of time 0, mm; speed: mm/s; gain: mm/mV.
     """
     signal = np.full(num_samples, np.nan)
     spread = np.full(num_samples, np.inf)
     start, stop = trace.lead.start, trace.lead.start + trace.lead.duration
     first, last = max(0, round(start * fs)), min(num_samples, round(stop * fs))
-    if last <= first or len(trace.x) < 2 or not np.isfinite(zero):
+    if last <= first or len(trace.x) < 2 or not np.isfinite(trace.zero):
         return signal, spread
-    x = origin + MILLIMETERS_PER_SECOND * np.arange(first, last) / fs
-    height = _interval_means(trace.x, trace.y, x, MILLIMETERS_PER_SECOND / fs)
+    x = origin + speed * np.arange(first, last) / fs
+    height = _interval_means(trace.x, trace.y, x, speed / fs)
     printed = np.interp(x, trace.x, _smooth(trace.presence, trace.x), left=0, right=0) >= PRESENCE
     part = slice(first, last)
-    up = -MILLIMETERS_PER_MILLIVOLT if trace.lead.inverted else MILLIMETERS_PER_MILLIVOLT
-    signal[part] = np.where(printed, (zero - height) / up, np.nan)
-    spread[part] = np.where(printed, np.interp(x, trace.x, trace.spread) / MILLIMETERS_PER_MILLIVOLT, np.inf)
+    up = -gain if trace.lead.inverted else gain
+    signal[part] = np.where(printed, (trace.zero - height) / up, np.nan)
+    spread[part] = np.where(printed, np.interp(x, trace.x, trace.spread) / gain, np.inf)
     return signal, spread
 
 
@@ -120,25 +133,62 @@ def _interval_means(x: np.ndarray, y: np.ndarray, centers: np.ndarray, width: fl
     return (antiderivative(centers + width / 2) - antiderivative(centers - width / 2)) / width
 
 
-def assemble(traces: Sequence[LeadTrace], names: Sequence[str], fs: float, num_samples: int) -> np.ndarray:
-    """Put traces into a record: (num_samples, len(names)) float32 mV at ``fs`` Hz, NaN where nothing is printed.
+class Assembled(NamedTuple):
+    """A record made of traces.
 
-    names: the record's leads in its own order and case. A lead that is printed twice (a short segment and a rhythm
+    signal: (samples, leads) float32 mV, NaN where nothing is printed; deviation: (samples, leads) float32 mV, how far
+    off the digitizer expects each sample to be (one standard deviation), NaN with its sample.
+    """
+
+    signal: np.ndarray
+    deviation: np.ndarray
+
+
+def assemble(
+    traces: Sequence[LeadTrace],
+    names: Sequence[str],
+    fs: float,
+    num_samples: int,
+    origin: float | None = None,
+    speed: float = MILLIMETERS_PER_SECOND,
+    gain: float = MILLIMETERS_PER_MILLIVOLT,
+) -> Assembled:
+    """Put traces into a record of ``num_samples`` at ``fs`` Hz.
+
+    names: the record's leads in its own order and case. origin: where time 0 lies, x in mm, if not where
+    ``time_origin`` finds it; speed: mm/s; gain: mm/mV. A lead that is printed twice (a short segment and a rhythm
     strip) takes, where both are printed, the one whose height is better known.
     """
     signal = np.full((num_samples, len(names)), np.nan, np.float32)
+    deviation = np.full_like(signal, np.nan)
     if not traces:
-        return signal
-    origin = time_origin(traces)
-    zeros = zero_lines(traces)
+        return Assembled(signal, deviation)
+    origin = time_origin(traces, speed) if origin is None else origin
     for column, name in enumerate(names):
-        same = [k for k, trace in enumerate(traces) if trace.lead.name == canonical_lead(name)]
-        parts = [resample_trace(traces[k], origin, zeros[k], fs, num_samples) for k in same]
+        same = [trace for trace in traces if trace.lead.name == canonical_lead(name)]
+        parts = [resample_trace(trace, origin, fs, num_samples, speed, gain) for trace in same]
         parts.sort(key=lambda part: _mean_spread(part[1]), reverse=True)
-        for values, _ in parts:  # the best known comes last
+        for values, spread in parts:  # the best known comes last
             printed = np.isfinite(values)
             signal[printed, column] = values[printed]
-    return signal
+            deviation[printed, column] = spread[printed]
+    return Assembled(signal, deviation)
+
+
+def is_trusted(trace: LeadTrace) -> bool:
+    """Whether a trace is more likely to be right than wrong.
+
+    Not where the digitizer expects an error as large as the signal (and larger than a flat line's), or where the trace
+    runs far off its row's zero line: then it follows something else.
+    """
+    printed = trace.presence >= PRESENCE
+    if not printed.any():
+        return True
+    height = trace.y[printed]
+    error = float(np.mean(trace.spread[printed] ** 2))
+    if error > max(float(np.var(height)), VAGUE**2):
+        return False
+    return not abs(float(np.median(height)) - trace.zero) > ASTRAY
 
 
 def _mean_spread(spread: np.ndarray) -> float:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
+from ecgpage.calibration.bend import measure_bend
 from ecgpage.calibration.grid import GridEstimate, frequencies_at
 from ecgpage.geometry import apply_homography
 from ecgpage.leads import MILLIMETERS_PER_SECOND
@@ -19,6 +21,9 @@ NESTED_SQUARE = 5.0
 
 OTHER_SQUARES = (2.0, 2.5, 10.0, 0.5)
 """What is seen where lines fall between pixels or only every second one is printed; tried when no usual one fits."""
+
+SPEEDS = (25.0, 50.0, 12.5)
+"""Paper speeds in use, mm/s."""
 
 LARGEST_DISAGREEMENT = 0.12
 """Ratio, as a natural logarithm, by which the leads' lengths may differ from the grid's: boxes are not measures."""
@@ -37,7 +42,10 @@ def calibrate(page: Page, leads: Sequence[LeadBox], grid: GridEstimate) -> Calib
     if grid.lattice_to_page is not None:
         square = square_millimeters(leads, grid)
         if square is not None:
-            return _from_lattice(page, grid.lattice_to_page @ np.diag([1 / square, 1 / square, 1.0]), "grid")
+            paper_to_page = grid.lattice_to_page @ np.diag([1 / square, 1 / square, 1.0])
+            calibration = _from_lattice(page, paper_to_page, "grid")
+            bend = measure_bend(grid, calibration.paper_to_page)
+            return replace(calibration, speed=paper_speed(leads, grid, square), bend=bend)
     scale = layout_scale(leads)
     if scale is None:
         raise PageError(
@@ -57,22 +65,44 @@ def sure_pixels_per_second(grid: GridEstimate) -> float | None:
 def square_millimeters(leads: Sequence[LeadBox], grid: GridEstimate) -> float | None:
     """Return how many millimetres the grid's squares measure, or None where nothing agrees with the leads.
 
-    Without any lead of known duration: 5 mm where finer lines are seen inside, else whichever makes the region with a
-    grid most like a usual page's width.
+    Strong lines with finer ones inside are 5 mm apart where that agrees with any paper speed. Without any lead of known
+    duration: 5 mm where finer lines are seen inside, else whichever makes the region with a grid most like a usual
+    page's width.
     """
     ratios = _millimeters_per_square(leads, grid)
     if not len(ratios):
         return NESTED_SQUARE if grid.nested else _by_paper_width(grid)
-    measured = float(np.exp(np.median(np.log(ratios))))
+    measured = _usual(ratios)
+    if grid.nested and _nearest(NESTED_SQUARE * MILLIMETERS_PER_SECOND / measured, SPEEDS) is not None:
+        return NESTED_SQUARE
     for squares in (USUAL_SQUARES, OTHER_SQUARES):
-        off = np.abs(np.log(measured / np.array(squares)))
-        if off.min() <= LARGEST_DISAGREEMENT:
-            return squares[int(np.argmin(off))]
+        if (square := _nearest(measured, squares)) is not None:
+            return square
     return None
 
 
+def paper_speed(leads: Sequence[LeadBox], grid: GridEstimate, square: float) -> float:
+    """Millimetres per second that the leads' durations and lengths give, of the speeds in use; else the usual one.
+
+    square: millimetres between the grid's lines.
+    """
+    ratios = _millimeters_per_square(leads, grid)
+    speed = _nearest(square * MILLIMETERS_PER_SECOND / _usual(ratios), SPEEDS) if len(ratios) else None
+    return MILLIMETERS_PER_SECOND if speed is None else speed
+
+
+def _usual(ratios: np.ndarray) -> float:
+    return float(np.exp(np.median(np.log(ratios))))
+
+
+def _nearest(value: float, choices: Sequence[float]) -> float | None:
+    """The choice that a value agrees with, or None."""
+    off = np.abs(np.log(value / np.array(choices)))
+    return choices[int(np.argmin(off))] if off.min() <= LARGEST_DISAGREEMENT else None
+
+
 def _millimeters_per_square(leads: Sequence[LeadBox], grid: GridEstimate) -> np.ndarray:
-    """Millimetres per lattice unit that each lead's length gives, long leads repeated in proportion."""
+    """Millimetres per lattice unit that each lead's length gives at the usual speed, counted in proportion to it."""
     page_to_lattice = grid.page_to_lattice
     ratios: list[float] = []
     for lead in leads:

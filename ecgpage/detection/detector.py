@@ -56,6 +56,10 @@ def build_network(settings: DetectorSettings) -> DetectionModel:
     return VARIANTS[settings.variant](len(LEADS))
 
 
+MERGE = 0.6
+"""IoU from which on another box of a lead's name moves the best one."""
+
+
 class LeadDetector:
     """Finds lead sequences on pages with a trained network.
 
@@ -83,7 +87,7 @@ class LeadDetector:
 
     def detect_view(self, view: np.ndarray) -> Detections:
         """Detect on the network's input (H, W, 3) uint8 itself; boxes in its pixel edges, classes in LEADS."""
-        return detect(self.model, [view], self.settings.confidence, self.settings.overlap, every_class=True)[0]
+        return detect(self.model, [view], self.settings.confidence, self.settings.overlap, True, MERGE)[0]
 
 
 def save_detector(folder: Path, detector: LeadDetector, description: Mapping[str, Any] | None = None) -> None:

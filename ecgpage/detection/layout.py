@@ -18,6 +18,9 @@ from ecgpage.recording import LeadBox
 LEAST_SHARE = 0.55
 """Share of the boxes, by weight, whose names must agree with an arrangement."""
 
+SURE_ALONE = 0.5
+"""Score that the best box must have where no arrangement supports it: anything may look a little like a lead."""
+
 LEAST_CELLS = 0.4
 """Share of an arrangement's cells that boxes must be found for, at least four."""
 
@@ -59,7 +62,8 @@ def arrange(
 
     Each cell of the arrangement holds at most one lead; a name that contradicts its place is put right; a lead that
     was not detected is put, with score 0, where the arrangement says it is. Where no arrangement is recognised, the
-    boxes keep their names, stand in time by their place from left to right, and a warning says so; a warning also says
+    boxes keep their names, stand in time by their place from left to right, and a warning says so; there are none if
+    the best of them is not sure. A warning also says
     where another arrangement explains the page nearly as well.
 
     size: (height, width) of the page, beyond which no lead is expected. pixels_per_second: along the page, where its
@@ -68,7 +72,9 @@ def arrange(
     found = candidates(boxes)
     matches = sorted((match for grid in GRIDS for match in _matches(grid, found, size)), key=lambda match: -match.value)
     if not matches or matches[0].share < LEAST_SHARE:
-        return in_reading_order([one.box for one in found if one.box.score >= LEAST_SCORE], seconds, pixels_per_second)
+        seen = [one.box for one in found if one.box.score >= LEAST_SCORE]
+        sure = any(box.score >= SURE_ALONE for box in seen)
+        return in_reading_order(seen if sure else [], seconds, pixels_per_second)
     best = matches[0]
     leads, warnings = _arranged(best, seconds, size, pixels_per_second)
     other = next((match for match in matches if match.reading != best.reading), None)

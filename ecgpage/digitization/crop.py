@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
 
-from ecgpage.geometry import apply_homography
+from ecgpage.geometry import Bend, apply_homography, bent_points
 
 ROWS_PER_MM = 10
 """Crop pixels per millimetre of height: 100 per millivolt at the usual gain."""
@@ -25,6 +25,9 @@ MINIMUM_HEIGHT = 256
 MAXIMUM_HEIGHT = 1024
 MAXIMUM_WIDTH = 8192
 MAXIMUM_SUPERSAMPLING = 4
+BEND_STEP = 16
+"""Crop samples between the places at which a bend is asked for."""
+
 PAPER_COLOUR = (255, 250, 245)
 """RGB used beyond a picture that the crop does not meet at all."""
 
@@ -48,16 +51,18 @@ class LeadCrop:
     image: (H, W, 3) uint8 RGB, ``ROWS_PER_MM`` by ``COLUMNS_PER_MM`` pixels per millimetre.
     origin: (x, y) paper millimetres of the centre of pixel (0, 0).
     box: (x0, y0, x1, y1) paper millimetres, the box that says which trace is meant.
+    zero: y of the trace's zero line, paper millimetres, None where it is not known.
     """
 
     image: np.ndarray
     origin: tuple[float, float]
     box: tuple[float, float, float, float]
+    zero: float | None = None
 
     def columns(self, start: int, stop: int) -> LeadCrop:
         """The part of the crop between two of its columns; the box stays what it was."""
         origin = (self.origin[0] + start / COLUMNS_PER_MM, self.origin[1])
-        return LeadCrop(self.image[:, start:stop], origin, self.box)
+        return replace(self, image=self.image[:, start:stop], origin=origin)
 
 
 def paper_to_crop(points: np.ndarray, origin: tuple[float, float]) -> np.ndarray:
@@ -96,10 +101,13 @@ def crop_lead(
     paper_to_picture: np.ndarray,
     box: tuple[float, float, float, float],
     padding: CropPadding | None = None,
+    zero: float | None = None,
+    bend: Bend | None = None,
 ) -> LeadCrop:
     """Cut a lead out of a picture, sampling the picture's own pixels once.
 
-    image: (H, W, 3) uint8 RGB; paper_to_picture: (3, 3) homography, millimetres to picture pixels; box: millimetres.
+    image: (H, W, 3) uint8 RGB; paper_to_picture: (3, 3) homography, millimetres to picture pixels; box, zero: see
+    ``LeadCrop``; bend: of paper that is not flat.
     Where the picture is finer than the crop, several samples are averaged per crop pixel; where it is coarser, it is
     interpolated (cubic). What lies outside the picture has the colour of the paper. Raises ValueError for an empty
     box.
@@ -112,12 +120,16 @@ def crop_lead(
     height, width = size[0] * samples[0], size[1] * samples[1]
     fill = _paper_colour(image, crop_to_picture, (height, width))
     interpolation = cv2.INTER_CUBIC if samples == (1, 1) else cv2.INTER_LINEAR
-    sampled = cv2.warpPerspective(
-        image, crop_to_picture, (width, height), flags=interpolation | cv2.WARP_INVERSE_MAP, borderValue=fill
-    )
+    if bend is None:
+        sampled = cv2.warpPerspective(
+            image, crop_to_picture, (width, height), flags=interpolation | cv2.WARP_INVERSE_MAP, borderValue=fill
+        )
+    else:
+        places = _bent_places(paper_to_picture, _samples_to_paper(origin, samples), (height, width), bend)
+        sampled = cv2.remap(image, *places, interpolation, borderMode=cv2.BORDER_CONSTANT, borderValue=fill)
     if samples != (1, 1):
         sampled = cv2.resize(sampled, (size[1], size[0]), interpolation=cv2.INTER_AREA)
-    return LeadCrop(sampled, origin, box)
+    return LeadCrop(sampled, origin, box, zero)
 
 
 def _round_up(value: float, multiple: int) -> int:
@@ -131,6 +143,24 @@ def _samples_to_paper(origin: tuple[float, float], samples: tuple[int, int]) -> 
     x = origin[0] - (columns - 1) / 2 * step_x
     y = origin[1] - (rows - 1) / 2 * step_y
     return np.array([[step_x, 0.0, x], [0.0, step_y, y], [0.0, 0.0, 1.0]])
+
+
+def _bent_places(
+    paper_to_picture: np.ndarray, samples_to_paper: np.ndarray, size: tuple[int, int], bend: Bend
+) -> tuple[np.ndarray, np.ndarray]:
+    """Picture x and y, (height, width) float32 each, of every sample of a crop of bent paper.
+
+    Exact at every ``BEND_STEP``-th sample, between them linear.
+    """
+    height, width = size
+    columns, rows = np.arange(0, width + BEND_STEP, BEND_STEP), np.arange(0, height + BEND_STEP, BEND_STEP)
+    knots = np.stack(np.meshgrid(columns, rows), axis=-1).reshape(-1, 2)
+    places = bent_points(paper_to_picture, apply_homography(samples_to_paper, knots), bend)
+    coarse = places.reshape(len(rows), len(columns), 2).astype(np.float32)
+    between = np.stack(np.meshgrid(np.arange(width) / BEND_STEP, np.arange(height) / BEND_STEP), axis=-1)
+    x, y = between[..., 0].astype(np.float32), between[..., 1].astype(np.float32)
+    fine = cv2.remap(coarse, x, y, cv2.INTER_LINEAR)
+    return fine[..., 0], fine[..., 1]
 
 
 def _supersampling(paper_to_picture: np.ndarray, box: tuple[float, float, float, float]) -> tuple[int, int]:

@@ -33,14 +33,17 @@ COLUMN_MM = 64.0
 class CropJitter:
     """How far a training crop may be off; each figure is the largest deviation to either side.
 
-    time, height: of the box's edges, mm; scale: of millimetres in either direction, fraction; rotation, shear: rad.
+    time, height: of the box's edges, mm; scale: of millimetres in either direction, fraction; rotation, shear: rad;
+    zero: of the zero line, mm. no_zero: chance that the zero line is not known.
     """
 
-    time: float = 3.0
-    height: float = 1.5
+    time: float = 4.0
+    height: float = 4.0
     scale: float = 0.01
     rotation: float = 0.009
     shear: float = 0.005
+    zero: float = 3.0
+    no_zero: float = 0.5
 
 
 @dataclass(frozen=True)
@@ -122,6 +125,12 @@ def paper_box(lead: DrawnLead, paper_to_picture: np.ndarray) -> tuple[float, flo
     return (*on_paper.min(axis=0), *on_paper.max(axis=0))
 
 
+def zero_height(lead: DrawnLead, paper_to_picture: np.ndarray) -> float:
+    """Paper y, mm, of a drawn lead's zero line: the median over its printed samples. NaN without one."""
+    on_paper = apply_homography(np.linalg.inv(paper_to_picture), lead.points)
+    return float(np.nanmedian(on_paper[:, 1] + lead.gain * lead.values))
+
+
 def _printed(lead: DrawnLead) -> np.ndarray:
     """Which samples have a place in the picture, (n,) bool."""
     return np.isfinite(lead.points).all(axis=1)
@@ -134,7 +143,8 @@ def draw_example(page: DrawnPage, lead: DrawnLead, jitter: CropJitter, rng: np.r
     box = _inexact_box(paper_box(lead, paper_to_picture), jitter, rng)
     usual = CropPadding()
     padding = CropPadding(max(usual.time, (COLUMN_MM - (box[2] - box[0])) / 2), usual.height)
-    crop = crop_lead(page.image, paper_to_picture, box, padding)
+    zero = zero_height(lead, paper_to_picture) + jitter.zero * rng.triangular(-1, 0, 1)
+    crop = crop_lead(page.image, paper_to_picture, box, padding, None if rng.random() < jitter.no_zero else zero)
     spare = crop.image.shape[1] - COLUMNS
     # Starts beyond either end count as the end, which shows the ends of long strips often enough.
     margin = min(spare, COLUMNS // 4)

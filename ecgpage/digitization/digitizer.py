@@ -15,8 +15,9 @@ from ecgpage.digitization.crop import ROWS_PER_MM, LeadCrop, crop_lead
 from ecgpage.digitization.features import crop_features
 from ecgpage.digitization.network import DigitizerSettings, LeadDigitizer
 from ecgpage.digitization.targets import heights_to_paper
+from ecgpage.geometry import Bend
 from ecgpage.recording import LeadBox, LeadTrace
-from ecgpage.training.checkpoints import CheckpointError
+from ecgpage.training.checkpoints import CheckpointError, load_model
 from ecgpage.training.model_folder import describe_stage, load_stage, save_stage
 
 STAGE = "digitizer"
@@ -36,15 +37,27 @@ class Digitizer:
         self.batch_columns = batch_columns
         self.shifts = shifts
 
-    def trace(self, image: np.ndarray, paper_to_picture: np.ndarray, leads: Sequence[LeadBox]) -> list[LeadTrace]:
+    def trace(
+        self,
+        image: np.ndarray,
+        paper_to_picture: np.ndarray,
+        leads: Sequence[LeadBox],
+        zeros: Sequence[float] | None = None,
+        bend: Bend | None = None,
+    ) -> list[LeadTrace]:
         """Trace each lead, in the order given.
 
         image: (H, W, 3) uint8 RGB; paper_to_picture: (3, 3) homography, millimetres to picture pixels;
-        leads: their boxes (x0, y0, x1, y1) in paper millimetres. A trace has ``COLUMNS_PER_MM * SUBCOLUMNS`` points
-        per millimetre and reaches some millimetres beyond its box on either side, with a presence that says where
-        the lead is printed.
+        leads: their boxes (x0, y0, x1, y1) in paper millimetres; zeros: y of their zero lines, where known;
+        bend: of paper that is not flat, whose millimetres are then those along the paper. A trace has
+        ``COLUMNS_PER_MM * SUBCOLUMNS`` points per millimetre and reaches some millimetres beyond its box on either
+        side, with a presence that says where the lead is printed.
         """
-        crops = [crop_lead(image, paper_to_picture, lead.box) for lead in leads]
+        lines = [None] * len(leads) if zeros is None else zeros
+        crops = [
+            crop_lead(image, paper_to_picture, lead.box, zero=zero, bend=bend)
+            for lead, zero in zip(leads, lines, strict=True)
+        ]
         traces: dict[int, LeadTrace] = {}
         for batch in self._batches(crops):
             results = self._infer([crops[index] for index in batch])
@@ -100,6 +113,16 @@ def load_digitizer(folder: Path) -> Digitizer:
         raise CheckpointError(f"expected the settings of the digitizer in {folder}, got {error!r}") from error
     load_stage(folder, STAGE, network)
     return Digitizer(network)
+
+
+def read_digitizer(weights: Path) -> LeadDigitizer:
+    """Read a network of the usual settings from a model folder's weights file, to train on from.
+
+    Raises CheckpointError for weights that are missing, broken or of another network.
+    """
+    network = LeadDigitizer()
+    load_model(weights, network)
+    return network
 
 
 def _settings(facts: Mapping[str, Any]) -> DigitizerSettings:

@@ -1,4 +1,5 @@
-"""What the digitizer sees of a lead crop: paper-relative colour, the box that says which trace is meant, height."""
+"""What the digitizer sees of a lead crop: paper-relative colour, the box and the zero line that say which trace is
+meant, height."""
 
 from __future__ import annotations
 
@@ -7,8 +8,8 @@ import numpy as np
 
 from ecgpage.digitization.crop import COLUMNS_PER_MM, ROWS_PER_MM, LeadCrop
 
-CHANNELS = 5
-"""Red, green and blue against the paper, the soft box, the height against the box's middle."""
+CHANNELS = 6
+"""Red, green and blue against the paper, the soft box, the height against the box's middle, the soft zero line."""
 
 BLOCK = 32
 """Crop pixels to a side of the blocks in which the paper's level is taken."""
@@ -18,6 +19,9 @@ EDGE_MM = 3.0
 """Millimetres over which the soft box fades, centred on the box's edges."""
 
 HEIGHT_UNIT_MM = 20.0
+
+ZERO_MM = 3.0
+"""Standard deviation of the soft zero line."""
 
 
 def crop_features(crop: LeadCrop) -> np.ndarray:
@@ -30,6 +34,7 @@ def crop_features(crop: LeadCrop) -> np.ndarray:
     y = crop.origin[1] + np.arange(height) / ROWS_PER_MM
     features[3] = np.minimum.outer(_soft_span(y, y0, y1), _soft_span(x, x0, x1))
     features[4] = ((y - (y0 + y1) / 2) / HEIGHT_UNIT_MM)[:, None]
+    features[5] = 0.0 if crop.zero is None else np.exp(-(((y - crop.zero) / ZERO_MM) ** 2) / 2)[:, None]
     return features
 
 

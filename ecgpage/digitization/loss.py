@@ -9,11 +9,13 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from ecgpage.digitization.crop import ROWS_PER_MM
+from ecgpage.digitization.crop import COLUMNS_PER_MM, ROWS_PER_MM, SUBCOLUMNS
 from ecgpage.digitization.network import STEM_STRIDE, DigitizerOutput
 
 SMALLEST_SIGNAL_ROWS = 0.5 * ROWS_PER_MM
 """Standard deviation, in crop rows, below which a signal counts as flat."""
+
+END_MM = 1.5
 
 
 @dataclass(frozen=True)
@@ -24,6 +26,8 @@ class DigitizerLossSettings:
     cross_entropy: of the row distribution against the Gaussian target (no effect with the mean head).
     height: smooth L1 of the expected height, in units of ``beta`` crop rows.
     presence: binary cross-entropy of the presence logits.
+    ends: what sub-columns within ``END_MM`` of where a trace begins or stops weigh in it beside 1 elsewhere: the time
+        origin is read off there.
     snr: natural logarithm of error power over signal power, per crop (0 leaves it out).
     """
 
@@ -32,9 +36,12 @@ class DigitizerLossSettings:
     height: float = 0.2
     beta: float = 2.0
     presence: float = 0.5
-    snr: float = 0.1
+    ends: float = 5.0
+    snr: float = 0.2
 
     def __post_init__(self) -> None:
+        if self.ends < 1:
+            raise ValueError(f"ends must be at least 1, got {self.ends}")
         if self.sigma <= 0 or self.beta <= 0:
             raise ValueError(f"sigma and beta must be above 0 crop rows, got {self.sigma} and {self.beta}")
 
@@ -58,7 +65,7 @@ class DigitizerLoss:
         printed = batch.presence.to(output.height.dtype)
         terms = {
             "height": self._height(output.height, batch.height, printed),
-            "presence": functional.binary_cross_entropy_with_logits(output.presence, printed),
+            "presence": self._presence(output.presence, printed),
         }
         if output.log_probability is not None:
             terms["cross_entropy"] = self._cross_entropy(output.log_probability, batch.height, printed)
@@ -72,12 +79,24 @@ class DigitizerLoss:
         losses = functional.smooth_l1_loss(height, target, reduction="none", beta=beta) / beta
         return _mean(losses, printed)
 
+    def _presence(self, logits: Tensor, printed: Tensor) -> Tensor:
+        losses = functional.binary_cross_entropy_with_logits(logits, printed, reduction="none")
+        weights = 1 + (self.settings.ends - 1) * near_ends(printed)
+        return (losses * weights).sum() / weights.sum()
+
     def _cross_entropy(self, log_probability: Tensor, target: Tensor, printed: Tensor) -> Tensor:
         """Log-probability (B, R, T) against heights (B, T), less the target's own entropy, so that 0 is perfect."""
         rows = torch.arange(log_probability.shape[1], device=target.device) * STEM_STRIDE
         squares = (rows[:, None] - target[:, None]) ** 2  # (B, R, T)
         expected = functional.softmax(-squares / (2 * self.settings.sigma**2), dim=1)
         return _mean(functional.kl_div(log_probability, expected, reduction="none").sum(dim=1), printed)
+
+
+def near_ends(printed: Tensor) -> Tensor:
+    """1 within ``END_MM`` of a change of printed (B, T), which is 0 or 1, else 0."""
+    reach = round(END_MM * COLUMNS_PER_MM * SUBCOLUMNS)
+    window = {"kernel_size": 2 * reach + 1, "stride": 1, "padding": reach}
+    return functional.max_pool1d(printed, **window) + functional.max_pool1d(1 - printed, **window) - 1
 
 
 def _mean(losses: Tensor, printed: Tensor) -> Tensor:

@@ -11,6 +11,7 @@ from matplotlib.colors import to_rgb
 from matplotlib.patches import Rectangle
 
 from ecgpage.calibration.assembly import PRESENCE
+from ecgpage.geometry import bent_points
 from ecgpage.recording import Calibration, DigitizedPage, LeadBox, LeadTrace, Page
 from ecgpage.reporting.canvas import FAINT, points
 
@@ -83,9 +84,8 @@ def trace_on_panel(trace: LeadTrace, calibration: Calibration, page_to_panel: np
     """Return the trace as (n, 2) panel pixels, NaN where it is not printed."""
     if len(trace.x) == 0:
         return np.empty((0, 2))
-    paper = np.stack([trace.x, trace.y, np.ones_like(trace.x)], axis=1).astype(np.float64)  # (n, 3)
-    mapped = paper @ (page_to_panel @ calibration.paper_to_page).T
-    path = mapped[:, :2] / mapped[:, 2:]
+    paper = np.stack([trace.x, trace.y], axis=1)
+    path = bent_points(page_to_panel @ calibration.paper_to_page, paper, calibration.bend)
     path[~(trace.presence >= PRESENCE)] = np.nan
     return path
 

@@ -33,11 +33,13 @@ def facts(digitized: DigitizedPage) -> list[tuple[str, str]]:
     found = {canonical_lead(lead.name) for lead in digitized.leads} & set(LEADS)
     written = sum(bool(np.isfinite(column).any()) for column in recording.signal.T)
     if calibration is None:
-        scale = "none"
+        scale = paper = "none"
     else:
         x, y = calibration.pixels_per_mm
         origin = "from the printed grid" if calibration.source == "grid" else "from the extent of the leads"
         scale = f"{x:.2f} x {y:.2f} px/mm, {origin}"
+        bent = "flat" if calibration.bend is None else "bent, its grid followed"
+        paper = f"{calibration.speed:g} mm/s, {calibration.gain:g} mm/mV; {bent}"
     quality = recording.limb_lead_quality
     limb = f"{quality:.1f} dB" if np.isfinite(quality) else "not available"
     return [
@@ -45,6 +47,7 @@ def facts(digitized: DigitizedPage) -> list[tuple[str, str]]:
         ("Leads recovered", f"{written} of {len(recording.names)}"),
         ("Limb leads, I + III = II", limb),
         ("Scale", scale),
+        ("Paper", paper),
         ("Paper's outline", "found" if digitized.page.outlined else "not found, whole picture taken"),
     ]
 

@@ -25,6 +25,9 @@ FONTS = {
 LETTER = (279.4, 215.9)
 A4 = (297.0, 210.0)
 
+LATEST_NAME = 28.0
+"""Millimetres by which recorders print a lead's name after its beginning at most."""
+
 _PULSE_SECONDS = 0.2
 
 
@@ -36,8 +39,9 @@ class PrintSettings:
     own names, separators and footer, instead of a free one, of which the rest tells. pulse: calibration pulse "left",
     "right" of each row, or "none"; narrow_pulse: chance of a pulse of 0.1 s. separator: between the leads of a row,
     "bars", "ticks" (thin and short), "lines" (all rows, dashed or not) or "none". header, footer: chances. upper:
-    chance of "AVR" for "aVR"; no_names: chance of a page without names. row_pitch: between rows of a page of up to
-    five; more rows stand closer. gap: chance of blanks between columns. framed: chance of a grid that ends around the
+    chance of "AVR" for "aVR"; no_names: chance of a page without names; late_names: of names anywhere up to the middle
+    of their leads instead of near where these begin. row_pitch: between rows of a page of up to five; more rows stand
+    closer. gap: chance of blanks between columns. framed: chance of a grid that ends around the
     traces instead of covering the paper.
     """
 
@@ -50,6 +54,7 @@ class PrintSettings:
     footer: float = 0.5
     upper: float = 0.1
     no_names: float = 0.0
+    late_names: float = 0.2
     row_pitch: Range = (20.0, 38.0)
     gap: float = 0.0
     framed: float = 0.0
@@ -211,7 +216,11 @@ def _furnish(
         dy = rng.uniform(0.12, 0.35) * pitch * (1 if below else -1)
         first = float(rng.choice([0.0, 0.0, -3.0, -6.0]))
         upper = rng.random() < settings.upper
-        words += _lead_names(arrangement, design, size, (rng.uniform(-1.0, 5.0), dy), first, font, upper)
+        dx = rng.uniform(-1.0, 5.0)
+        if rng.random() < settings.late_names:
+            shortest = min(lead.duration for lead in arrangement.layout.leads)
+            dx = rng.uniform(0.0, min(LATEST_NAME, 0.45 * arrangement.speed * shortest))
+        words += _lead_names(arrangement, design, size, (dx, dy), first, font, upper)
     top = design.rows[0] - 0.45 * pitch
     area = None
     if rng.random() < settings.framed:

@@ -79,3 +79,15 @@ def test_seconds_are_sure_where_strong_lines_hold_finer_ones(nested):
     grid = replace(nothing_found(), pitch=(40.0, 40.0), nested=nested)
     assert sure_pixels_per_second(grid) == (pytest.approx(200.0) if nested else None)
     assert sure_pixels_per_second(nothing_found()) is None
+
+
+@pytest.mark.parametrize(("speed", "stretch"), [(50.0, 2.0), (12.5, 0.5), (25.0, 1.0)])
+def test_sure_squares_tell_the_paper_speed(speed, stretch):
+    calibration = calibrate(PAGE, (lead(8.0, stretch=1.03 * stretch),), even_grid(40.0, nested=True))
+    assert calibration.pixels_per_mm == pytest.approx((8.0, 8.0))
+    assert calibration.speed == speed
+
+
+def test_squares_of_unsure_size_leave_the_usual_speed():
+    calibration = calibrate(PAGE, (lead(8.0, stretch=2.0),), even_grid(40.0))
+    assert calibration.speed == 25.0

@@ -301,3 +301,11 @@ def test_any_boxes_give_a_page(rows):
     assert len(cells) == len(set(cells))
     assert all(np.isfinite(lead.box).all() and np.isfinite((lead.start, lead.duration)).all() for lead in leads)
     assert warnings or len(leads) >= 6
+
+
+@pytest.mark.parametrize(("score", "count"), [(0.45, 0), (0.55, 2)])
+def test_boxes_in_no_arrangement_count_only_with_a_sure_one_among_them(score, count):
+    boxes = [LeadBox("V3", (100, 100, 400, 160), score), LeadBox("V4", (100, 300, 400, 360), 0.3)]
+    leads, warnings = arrange(boxes)
+    assert len(leads) == count
+    assert warnings

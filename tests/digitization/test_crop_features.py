@@ -1,4 +1,7 @@
+from dataclasses import replace
+
 import numpy as np
+import pytest
 
 from ecgpage.digitization.crop import LeadCrop
 from ecgpage.digitization.features import CHANNELS, crop_features, paper_relative
@@ -44,3 +47,12 @@ def test_the_box_channel_is_half_at_the_edges_and_the_height_channel_zero_in_the
     assert features[3, 0, 160] == 0
     np.testing.assert_allclose(features[4, 128], 0, atol=1e-6)
     np.testing.assert_allclose(features[4, 228], 0.5, atol=1e-6)  # 10 mm below, in units of 20 mm
+
+
+def test_the_zero_line_shows_only_where_it_is_known():
+    crop = LeadCrop(striped_paper(), (0.0, 0.0), (5.0, 6.8, 35.0, 18.8))
+    assert np.all(crop_features(crop)[5] == 0)
+    shown = crop_features(replace(crop, zero=10.0))[5]
+    assert shown[100] == pytest.approx(1.0)  # ten rows to the millimetre
+    assert shown[130] == pytest.approx(np.exp(-0.5)) == shown[70]
+    assert np.all(crop_features(replace(crop, zero=10.0).columns(8, 40))[5] == shown[:, 8:40])

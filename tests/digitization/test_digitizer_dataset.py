@@ -15,6 +15,7 @@ from ecgpage.digitization.dataset import (
     paper_box,
     take_batch,
     visible_leads,
+    zero_height,
 )
 from ecgpage.digitization.features import CHANNELS
 from ecgpage.digitization.targets import heights_to_paper
@@ -123,8 +124,9 @@ def test_the_target_lies_on_the_ink_however_the_crop_was_shaken(seed):
 def test_without_jitter_the_trace_is_where_it_was_drawn():
     page = drawn_page(np.random.default_rng(0))
     lead = page.leads[0]
-    crop, target = draw_example(page, lead, CropJitter(0, 0, 0, 0, 0), np.random.default_rng(0))
+    crop, target = draw_example(page, lead, CropJitter(0, 0, 0, 0, 0, 0, 0), np.random.default_rng(0))
     np.testing.assert_allclose(crop.box, paper_box(lead, page.paper_to_picture))
+    assert crop.zero == pytest.approx(zero_height(lead, page.paper_to_picture))
     x, y = heights_to_paper(target.height, crop)
     truth = np.interp(x, lead.points[:, 0] / SCALE, lead.points[:, 1] / SCALE)
     np.testing.assert_allclose(y[target.presence], truth[target.presence], atol=1e-4)
@@ -155,3 +157,11 @@ def test_points_outside_of_the_picture_are_not_visible():
 
 def _moved(lead: DrawnLead, x: float) -> DrawnLead:
     return replace(lead, points=lead.points + np.float32([x, 0]))
+
+
+def test_the_zero_line_is_where_a_lead_has_no_voltage():
+    time = np.arange(100.0)
+    values = np.sin(time / 5).astype(np.float32)
+    points = np.stack([time, 300 - SCALE * 5 * values], axis=1).astype(np.float32)
+    lead = DrawnLead(PrintedLead("I", 0, 0, 0.0, 0.2), values, 500.0, points, gain=5.0)
+    assert zero_height(lead, np.diag([SCALE, SCALE, 1.0])) == pytest.approx(300 / SCALE, abs=1e-4)

@@ -3,7 +3,7 @@ import math
 import pytest
 import torch
 
-from ecgpage.digitization.loss import DigitizerBatch, DigitizerLoss, DigitizerLossSettings, log_error_ratio
+from ecgpage.digitization.loss import DigitizerBatch, DigitizerLoss, DigitizerLossSettings, log_error_ratio, near_ends
 from ecgpage.digitization.network import STEM_STRIDE, DigitizerOutput
 
 ROWS, TIME = 40, 30
@@ -78,3 +78,23 @@ def test_log_error_ratio_by_hand():
 def test_settings_are_checked():
     with pytest.raises(ValueError, match="above 0"):
         DigitizerLossSettings(sigma=0.0)
+
+
+def test_ends_are_where_presence_changes():
+    printed = torch.zeros(1, 300)
+    printed[:, 100:220] = 1
+    near = near_ends(printed)[0].nonzero().flatten().tolist()  # 1.5 mm are 36 sub-columns
+    assert near == [*range(64, 136), *range(184, 256)]
+    assert near_ends(torch.ones(1, 50)).sum() == near_ends(torch.zeros(1, 50)).sum() == 0
+
+
+def test_presence_counts_more_near_the_ends():
+    printed = torch.zeros(2, TIME, dtype=torch.bool)
+    printed[:, 15:] = True
+    target = DigitizerBatch(batch().crops, batch().height, printed)
+    wrong = torch.where(printed, 5.0, -5.0)
+    wrong[:, 14] *= -1
+    far = DigitizerLoss(DigitizerLossSettings(ends=1.0))(output(30.0)._replace(presence=wrong), target)[1]["presence"]
+    assert far == pytest.approx(5 / TIME, rel=0.05)
+    with pytest.raises(ValueError, match="ends must be at least 1"):
+        DigitizerLossSettings(ends=0.5)

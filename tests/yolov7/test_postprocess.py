@@ -8,7 +8,15 @@ from hypothesis import strategies as st
 
 from yolov7 import Detections, detect, yolov7_tiny
 from yolov7.metrics import average_precision, mean_average_precision
-from yolov7.postprocess import Letterbox, decode, letterbox, letterbox_size, non_maximum_suppression, select
+from yolov7.postprocess import (
+    Letterbox,
+    decode,
+    letterbox,
+    letterbox_size,
+    merged,
+    non_maximum_suppression,
+    select,
+)
 
 TINY = yolov7_tiny(2).eval()
 
@@ -121,3 +129,12 @@ def test_mean_average_precision_counts_a_second_find_of_one_object_as_wrong():
 def test_mean_average_precision_without_truth_is_nan():
     nothing = Detections(np.zeros((0, 4)), np.zeros(0), np.zeros(0, int))
     assert np.isnan(mean_average_precision([nothing], [(np.zeros((0, 4)), np.zeros(0, int))]).map50)
+
+
+def test_merged_boxes_stand_at_the_weighted_mean_of_those_around_them():
+    """Two boxes of one class 2 px apart, scores 0.9 and 0.3; one of another class and one elsewhere stay out."""
+    boxes = np.array([[0, 0, 20, 20], [2, 0, 22, 20], [1, 0, 21, 20], [100, 0, 120, 20]], np.float32)
+    scores, classes = np.array([0.9, 0.3, 0.8, 0.5]), np.array([0, 0, 1, 0])
+    kept = non_maximum_suppression(boxes, scores, classes, 0.45)
+    np.testing.assert_allclose(merged(boxes, scores, classes, kept, 0.6), [[0.5, 0, 20.5, 20], boxes[2], boxes[3]])
+    assert merged(boxes, scores, classes, kept[:0], 0.6).shape == (0, 4)

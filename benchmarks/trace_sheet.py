@@ -1,0 +1,94 @@
+"""What is read of pictures without ground truth: ``python -m benchmarks.trace_sheet PICTURES -o SHEET``.
+
+Draws every picture's straightened page with the traces that were read over it on one contact sheet (.jpg, .png) and
+prints a line for each: its leads, how far its limb leads agree (see ``assembly.limb_lead_quality``), scale, doubts.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from ecgpage.calibration.assembly import PRESENCE
+from ecgpage.cli import HERE, find_pictures
+from ecgpage.io import read_image
+from ecgpage.leads import LEADS
+from ecgpage.pipeline import PAGE_SECONDS, build_pipeline
+from ecgpage.recording import DigitizedPage, PageError
+from ecgpage.reporting import text_table
+from ecgpage.reporting.page_panel import panel_size, straightened, trace_on_panel
+from ecgpage.synthesis.sheet import check_sheet_name, write_sheet
+
+TILE = (520, 760)
+"""(height, width) of a page on the sheet, pixels."""
+
+COLUMNS = 3
+
+TRACE = (214, 0, 60)
+"""Colour (RGB) of what was read."""
+
+FS = 500.0
+
+GOOD_QUALITY = 10.0
+"""dB; limb leads of a page that is read well agree at least so far."""
+
+
+def draw_tile(digitized: DigitizedPage, title: str) -> np.ndarray:
+    """A page (height, width, 3) uint8 with its traces, in the middle of a tile."""
+    page, calibration = digitized.page, digitized.calibration
+    height, width = TILE[0] - 18, TILE[1] - 4
+    wide, high = panel_size(page, width, height)
+    panel = straightened(page, (wide, high)).copy()
+    page_to_panel = np.diag([wide / page.size[1], high / page.size[0], 1.0])
+    for trace in digitized.traces if calibration is not None else ():
+        points = trace_on_panel(trace, calibration, page_to_panel)
+        shown = np.where((trace.presence >= PRESENCE)[:, None], points, np.nan)
+        for part in np.split(shown, np.flatnonzero(np.isnan(shown[:, 0]))):
+            line = np.rint(part[np.isfinite(part[:, 0])] * 8).astype(np.int32)
+            cv2.polylines(panel, [line], False, TRACE, 1, cv2.LINE_AA, shift=3)
+    tile = np.full((*TILE, 3), 70, np.uint8)
+    top, left = 16 + (height - high) // 2, (TILE[1] - wide) // 2
+    tile[top : top + high, left : left + wide] = panel
+    cv2.putText(tile, title, (4, 12), cv2.FONT_HERSHEY_SIMPLEX, 0.4, (255, 255, 255), 1, cv2.LINE_AA)
+    return tile
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Return the parser of this benchmark's arguments."""
+    parser = argparse.ArgumentParser(prog="benchmarks.trace_sheet", description="What is read, to look at.")
+    parser.add_argument("pictures", type=Path, help="a picture, or a folder of pictures")
+    parser.add_argument("-o", "--output", type=Path, required=True, help="the sheet (.jpg, .png)")
+    parser.add_argument("--model", type=Path, default=HERE / "model", help="folder of the trained model")
+    return parser
+
+
+def main() -> None:
+    """Draw the sheet and print the table."""
+    options = build_parser().parse_args()
+    check_sheet_name(options.output)
+    pipeline, tiles, rows = build_pipeline(options.model), [], []
+    for picture in find_pictures(options.pictures):
+        try:
+            page = pipeline.digitize(read_image(picture), FS, round(PAGE_SECONDS * FS), LEADS)
+        except PageError as error:
+            print(f"{picture.name}: {error}", flush=True)
+            continue
+        quality, names = page.recording.limb_lead_quality, {lead.name for lead in page.leads}
+        scale = "-" if page.calibration is None else f"{page.calibration.pixels_per_mm[0]:.2f}"
+        rows.append([picture.stem, len(names), quality, scale, "; ".join(page.recording.warnings)])
+        tiles.append(draw_tile(page, f"{picture.stem}: {len(names)} leads, {quality:.1f} dB"))
+    if not tiles:
+        raise SystemExit(f"none of the pictures in {options.pictures} can be read")
+    print(text_table(["picture", "leads", "I+III=II dB", "px/mm", "doubts"], rows, digits=1))
+    whole = np.array([row[2] for row in rows if row[1] == len(LEADS)], float)
+    good = int((whole >= GOOD_QUALITY).sum())
+    print(f"{good} of {len(whole)} pages with {len(LEADS)} leads agree to {GOOD_QUALITY:g} dB or better")
+    tiles += [np.full_like(tiles[0], 70)] * (-len(tiles) % COLUMNS)
+    write_sheet(options.output, np.vstack([np.hstack(tiles[k : k + COLUMNS]) for k in range(0, len(tiles), COLUMNS)]))
+
+
+if __name__ == "__main__":
+    main()

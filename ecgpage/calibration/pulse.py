@@ -1,0 +1,183 @@
+"""The calibration pulse that recorders print beside each row: 1 mV high, 0.2 s wide, so it tells gain and speed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import cv2
+import numpy as np
+
+from ecgpage.geometry import Bend, bent_points
+from ecgpage.leads import MILLIMETERS_PER_SECOND
+from ecgpage.recording import Calibration, LeadTrace
+
+HEIGHTS = (5.0, 10.0, 20.0)
+"""Millimetres of 1 mV at the gains in use."""
+
+WIDTHS = (2.5, 5.0, 10.0)
+"""Millimetres of a pulse: 0.2 s at 25 or 50 mm/s, or half as long."""
+
+REACH = 16.0
+"""Millimetres beyond a row's ends within which its pulse is looked for."""
+
+PIXELS_PER_MM = 6
+
+LEAST_SCORE = 0.55
+"""Share of a pulse's outline that must be inked, at its weakest side."""
+
+LEAST_LEAD = 0.2
+"""By how much a pulse must fit better than one of any other height or width."""
+
+_MARGIN = 2.0  # mm kept around what is looked at
+_SLACK = 0.7  # mm that a pulse's foot may lie off its row's zero line
+_STROKE = 0.35  # mm, half of the width within which a stroke's ink is looked for
+_PRINTED = 0.5  # presence from which on a trace's point is ink
+
+
+@dataclass(frozen=True)
+class Pulse:
+    """A pulse as measured on paper: height, mm, and width, mm, None where it is not sure."""
+
+    height: float
+    width: float | None
+
+
+def find_pulse(
+    image: np.ndarray, paper_to_picture: np.ndarray, traces: Sequence[LeadTrace], bend: Bend | None = None
+) -> Pulse | None:
+    """Find the pulse that the rows of a page share, or None where there is none or its height is not sure.
+
+    image: (H, W, 3) uint8 RGB; paper_to_picture: homography from millimetres; traces: with their zero lines; bend: of
+    paper that is not flat.
+    Pulses stand above one another, left or right of the rows, with their feet on the zero lines.
+    """
+    rows = {trace.lead.row: trace.zero for trace in traces if np.isfinite(trace.zero)}
+    ink = _InkScale.of(image, paper_to_picture, traces, bend) if rows else None
+    if ink is None:
+        return None
+    left = min(trace.lead.box[0] for trace in traces)
+    right = max(trace.lead.box[2] for trace in traces)
+    sides = [[ink.patch(start, zero) for zero in rows.values()] for start in (left - REACH, right - _MARGIN)]
+    table = np.array(
+        [[max(_shared_score(patches, height, width) for patches in sides) for width in WIDTHS] for height in HEIGHTS]
+    )
+    height = _clear_best(table.max(axis=1))
+    if height is None:
+        return None
+    width = _clear_best(table[height])
+    return Pulse(HEIGHTS[height], None if width is None else WIDTHS[width])
+
+
+def read_scale(
+    calibration: Calibration, image: np.ndarray, paper_to_picture: np.ndarray, traces: Sequence[LeadTrace]
+) -> tuple[Calibration, tuple[LeadTrace, ...]]:
+    """A page's calibration with the speed and the gain that its pulse tells, and its traces with times to match.
+
+    A pulse is 1 mV high; only at 50 mm/s is it 10 mm wide. A page that was taken to run at the usual speed then shows
+    half the time.
+    """
+    pulse = find_pulse(image, paper_to_picture, traces, calibration.bend)
+    if pulse is None:
+        return calibration, tuple(traces)
+    fast = pulse.width == max(WIDTHS) and calibration.speed == MILLIMETERS_PER_SECOND
+    faster = 2.0 if fast else 1.0
+    return replace(calibration, speed=faster * calibration.speed, gain=pulse.height), tuple(
+        replace(trace, lead=replace(trace.lead, start=trace.lead.start / faster, duration=trace.lead.duration / faster))
+        for trace in traces
+    )
+
+
+def _shared_score(patches: Sequence[np.ndarray], height: float, width: float) -> float:
+    """How well a pulse stands at one column of most of the rows' patches."""
+    return float(np.median([_scores(patch, height, width) for patch in patches], axis=0).max())
+
+
+def _clear_best(scores: np.ndarray) -> int | None:
+    """Index of a score that is high enough and clearly the highest; None without one."""
+    second, first = np.sort(scores)[-2:]
+    return int(np.argmax(scores)) if first >= LEAST_SCORE and first - second >= LEAST_LEAD else None
+
+
+@dataclass(frozen=True)
+class _InkScale:
+    """A picture whose darkness is measured between the page's paper with its grid (0) and its traces (1)."""
+
+    image: np.ndarray
+    paper_to_picture: np.ndarray
+    paper: float
+    ink: float
+    bend: Bend | None
+
+    @staticmethod
+    def of(
+        image: np.ndarray, paper_to_picture: np.ndarray, traces: Sequence[LeadTrace], bend: Bend | None
+    ) -> _InkScale | None:
+        """Measure a page's ink on its traces and the paper 2 mm beside them; None where they do not differ."""
+        on, beside = [], []
+        for trace in traces:
+            printed = np.flatnonzero(trace.presence > _PRINTED)[::6]
+            points = np.stack([trace.x[printed], trace.y[printed]], axis=1)
+            on.append(_brightness(image, bent_points(paper_to_picture, points, bend)))
+            for off in (-2.0, 2.0):
+                beside.append(_brightness(image, bent_points(paper_to_picture, points + (0.0, off), bend)))
+        inked, bare = np.concatenate(on), np.concatenate(beside)
+        if len(inked) < 50 or len(bare) < 50:
+            return None
+        ink, paper = float(np.median(inked)), float(np.percentile(bare, 25))  # a quarter may be grid lines
+        return None if paper - ink < 15 else _InkScale(image, paper_to_picture, paper, ink, bend)
+
+    def patch(self, left: float, zero: float) -> np.ndarray:
+        """Ink, 0 to 1, of the paper from ``left`` on, 22 mm above ``zero`` to 2 mm below it: (rows, columns)."""
+        if self.bend is not None:  # which hardly changes over a patch
+            left, zero = np.array([left, zero]) + self.bend(np.array([left + REACH / 2, zero]))
+        size = np.array([REACH + 2 * _MARGIN, max(HEIGHTS) + 2 * _MARGIN]) * PIXELS_PER_MM
+        to_paper = np.array([[1, 0, left * PIXELS_PER_MM], [0, 1, (zero - max(HEIGHTS) - _MARGIN) * PIXELS_PER_MM]])
+        to_paper = np.vstack([to_paper / PIXELS_PER_MM, [0, 0, 1]])
+        cut = cv2.warpPerspective(
+            self.image,
+            self.paper_to_picture @ to_paper,
+            (int(size[0]), int(size[1])),
+            flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
+            borderMode=cv2.BORDER_REPLICATE,
+        )
+        darkness = (self.paper - cut.mean(axis=2)) / (self.paper - self.ink)
+        return np.clip(darkness, 0.0, 1.0).astype(np.float32)
+
+
+def _brightness(image: np.ndarray, points: np.ndarray) -> np.ndarray:
+    """Grey of the picture's pixels at points (n, 2) that lie inside."""
+    x, y = np.rint(points).astype(int).T
+    inside = (x >= 0) & (y >= 0) & (x < image.shape[1]) & (y < image.shape[0])
+    return image[y[inside], x[inside]].mean(axis=1)
+
+
+def _scores(patch: np.ndarray, height: float, width: float) -> np.ndarray:
+    """How well a pulse of this size stands at each column of a patch, the best foot within the slack: (columns,).
+
+    The least inked of its two flanks and its top, less the ink in the same place above the top, where a taller one or
+    a lead's trace would go on.
+    """
+    near = round(_STROKE * PIXELS_PER_MM)
+    wide = cv2.dilate(patch, np.ones((1, 2 * near + 1), np.uint8))  # for upright strokes
+    tall = cv2.dilate(patch, np.ones((2 * near + 1, 1), np.uint8))  # for level ones
+    across, up = round(width * PIXELS_PER_MM), round(height * PIXELS_PER_MM)
+    foot = round((max(HEIGHTS) + _MARGIN) * PIXELS_PER_MM)
+    slack = round(_SLACK * PIXELS_PER_MM)
+    clear = round(PIXELS_PER_MM * 1.0)
+    inner = max(1, round(0.6 * PIXELS_PER_MM))
+    columns = patch.shape[1] - across
+    best = np.full(patch.shape[1], -1.0)
+    for bottom in range(foot - slack, foot + slack + 1):
+        top = bottom - up
+        flank = wide[top + near : bottom - near].mean(axis=0)
+        above = wide[max(0, top - 2 * clear) : max(1, top - near - 1)].mean(axis=0)
+        level = cv2.blur(tall[top : top + 1], (2 * (across // 2) + 1, 1))[0]
+        hollow = patch[top + clear : bottom - clear].mean(axis=0)
+        hollow = cv2.blur(hollow[None], (max(1, 2 * ((across - 2 * inner) // 2) + 1), 1))[0]
+        sides = np.minimum(flank[:columns], flank[across : across + columns])
+        middle = np.arange(columns) + across // 2
+        over = np.maximum(above[:columns], above[across : across + columns])
+        score = np.minimum(sides, level[middle]) - np.maximum(over, hollow[middle])
+        best[:columns] = np.maximum(best[:columns], score)
+    return best

@@ -1,0 +1,93 @@
+"""The rows in which leads are printed: a trace that strays from its row is traced again with the row's line shown."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from ecgpage.digitization.digitizer import Digitizer
+from ecgpage.geometry import Bend
+from ecgpage.recording import LeadBox, LeadTrace
+
+PRINTED = 0.35
+"""Presence from which on a point of a trace counts here."""
+
+STRAY = 4.0
+"""Millimetres off its row's line from which on a trace is doubtful: an ECG spends most of its time near 0 mV."""
+
+VAGUE = 1.0
+"""Mean spread, millimetres, from which on a trace is doubtful."""
+
+EVEN = 0.3
+"""Pitches that a row may be off where evenly spaced rows would have it."""
+
+FEWEST_EVEN = 5
+"""Rows from which on they are expected to be evenly spaced."""
+
+
+def trace_rows(
+    digitizer: Digitizer,
+    image: np.ndarray,
+    paper_to_picture: np.ndarray,
+    leads: Sequence[LeadBox],
+    bend: Bend | None = None,
+) -> list[LeadTrace]:
+    """Trace each lead, in the order given, and set each trace's ``zero``: the median height of its row.
+
+    Arguments as of ``Digitizer.trace``; ``row`` tells which leads stand beside each other. Where several traces cross a
+    lead's box, the box alone does not tell which is meant: a trace far from its row's line, or vague, is traced again
+    with that line shown to the network, and the one nearer to the line is kept.
+    """
+    traces = digitizer.trace(image, paper_to_picture, leads, None, bend)
+    lines = row_lines(traces)
+    doubtful = [k for k, trace in enumerate(traces) if np.isfinite(lines[k]) and _is_doubtful(trace, lines[k])]
+    zeros = [lines[k] for k in doubtful]
+    again = digitizer.trace(image, paper_to_picture, [leads[k] for k in doubtful], zeros, bend)
+    for k, other in zip(doubtful, again, strict=True):
+        if abs(_middle(other) - lines[k]) < abs(_middle(traces[k]) - lines[k]):
+            traces[k] = other
+    heights: dict[int, list[np.ndarray]] = {}
+    for trace in traces:
+        heights.setdefault(trace.lead.row, []).append(_heights(trace))
+    zero = {row: _median(np.concatenate(parts)) for row, parts in heights.items()}
+    return [replace(trace, zero=zero[trace.lead.row]) for trace in traces]
+
+
+def row_lines(traces: Sequence[LeadTrace]) -> list[float]:
+    """Where each trace's row has its zero line, paper y in mm, NaN where no trace of the row is printed.
+
+    The median over the row's leads of their medians: one that follows another row's trace does not move it. Of five or
+    more rows of a single lead each, one that is not where the others' even spacing has it is put there.
+    """
+    middles: dict[int, list[float]] = {}
+    for trace in traces:
+        if np.isfinite(middle := _middle(trace)):
+            middles.setdefault(trace.lead.row, []).append(middle)
+    lines = {row: float(np.median(values)) for row, values in middles.items()}
+    rows = np.array(sorted(lines))
+    if len(rows) >= FEWEST_EVEN and all(len(values) == 1 for values in middles.values()):
+        heights = np.array([lines[row] for row in rows])
+        before, after = np.triu_indices(len(rows), 1)
+        pitch = float(np.median((heights[after] - heights[before]) / (rows[after] - rows[before])))
+        even = pitch * rows + np.median(heights - pitch * rows)
+        lines |= {row: y for row, y, seen in zip(rows, even, heights, strict=True) if abs(seen - y) > EVEN * abs(pitch)}
+    return [float(lines.get(trace.lead.row, np.nan)) for trace in traces]
+
+
+def _is_doubtful(trace: LeadTrace, line: float) -> bool:
+    printed = trace.presence > PRINTED
+    return not printed.any() or abs(_middle(trace) - line) > STRAY or float(trace.spread[printed].mean()) > VAGUE
+
+
+def _heights(trace: LeadTrace) -> np.ndarray:
+    return trace.y[trace.presence > PRINTED]
+
+
+def _middle(trace: LeadTrace) -> float:
+    return _median(_heights(trace))
+
+
+def _median(values: np.ndarray) -> float:
+    return float(np.median(values)) if values.size else float("nan")

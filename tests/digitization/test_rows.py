@@ -1,0 +1,74 @@
+"""Rows: which of several traces a box means."""
+
+import numpy as np
+import pytest
+
+from ecgpage.digitization.rows import row_lines, trace_rows
+from ecgpage.recording import LeadBox, LeadTrace
+
+
+def trace_at(lead: LeadBox, y: float, presence: float = 1.0, spread: float = 0.1) -> LeadTrace:
+    x = np.linspace(lead.box[0], lead.box[2], 100)
+    return LeadTrace(lead, x, np.full(100, y), np.full(100, presence), np.full(100, spread))
+
+
+def lead(name: str, row: int) -> LeadBox:
+    return LeadBox(name, (10.0, 20.0 * row, 70.0, 20.0 * row + 18), 0.9, row=row)
+
+
+class Confused:
+    """A digitizer that follows the row below in some leads, until it is shown the zero line."""
+
+    def __init__(self, wrong, vague=(), stubborn=False):
+        self.wrong, self.vague, self.stubborn = wrong, vague, stubborn
+        self.asked = []
+
+    def trace(self, image, paper_to_picture, leads, zeros=None, bend=None):
+        self.asked.append([box.name for box in leads])
+        lines = [None] * len(leads) if zeros is None else zeros
+        return [self.one(box, zero) for box, zero in zip(leads, lines, strict=True)]
+
+    def one(self, box, zero):
+        right = 20.0 * box.row + 10
+        if zero is not None:
+            assert zero == pytest.approx(right, abs=0.5)
+        astray = box.name in self.wrong and (zero is None or self.stubborn)
+        return trace_at(box, right + (20 if astray else 0), spread=2.0 if box.name in self.vague else 0.1)
+
+
+LEADS_OF_ROWS = [lead(name, row) for row, names in enumerate(("I aVR V1 V4", "II aVL V2 V5")) for name in names.split()]
+
+
+def test_a_trace_off_its_row_is_traced_again_with_the_line_shown():
+    digitizer = Confused(wrong=("V2",), vague=("I",))
+    traces = trace_rows(digitizer, np.zeros((2, 2, 3), np.uint8), np.eye(3), LEADS_OF_ROWS)
+    assert digitizer.asked[1:] == [["I", "V2"]]
+    assert [trace.lead for trace in traces] == LEADS_OF_ROWS
+    assert {trace.y[0] for trace in traces} == {10.0, 30.0}
+    assert [trace.zero for trace in traces] == [10.0] * 4 + [30.0] * 4
+
+
+def test_a_second_look_that_is_no_better_changes_nothing():
+    traces = trace_rows(Confused(("V2",), stubborn=True), np.zeros((2, 2, 3), np.uint8), np.eye(3), LEADS_OF_ROWS)
+    assert [trace.y[0] for trace in traces if trace.lead.name == "V2"] == [50.0]
+    assert traces[-1].zero == 30.0
+
+
+def test_a_row_of_its_own_stands_where_even_spacing_has_it():
+    names = ("I", "II", "III", "aVR", "aVL", "aVF")
+    heights = [10.0, 30.5, 70.0, 69.5, 90.0, 110.2]  # the third follows the fourth
+    traces = [trace_at(lead(name, row), y) for row, (name, y) in enumerate(zip(names, heights, strict=True))]
+    lines = row_lines(traces)
+    assert lines[2] == pytest.approx(50.0, abs=0.5)
+    assert [line for k, line in enumerate(lines) if k != 2] == [y for k, y in enumerate(heights) if k != 2]
+
+
+def test_a_row_without_print_has_no_line():
+    traces = [trace_at(lead("I", 0), 10.0, presence=0.0), trace_at(lead("II", 1), 30.0)]
+    lines = row_lines(traces)
+    assert np.isnan(lines[0])
+    assert lines[1] == 30.0
+
+
+def test_no_leads_no_traces():
+    assert trace_rows(Confused(()), np.zeros((2, 2, 3), np.uint8), np.eye(3), []) == []
