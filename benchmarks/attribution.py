@@ -23,14 +23,14 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.true_pages import TruePage, read_truth
-from ecgpage.calibration.assembly import assemble, is_trusted, time_origin
+from ecgpage.calibration.assembly import assemble, part_trusted, time_origin
 from ecgpage.calibration.grid import GridEstimate
 from ecgpage.calibration.pulse import read_scale
 from ecgpage.calibration.scale import calibrate
 from ecgpage.cli import HERE
 from ecgpage.detection.targets import lead_box
 from ecgpage.digitization.rows import trace_rows
-from ecgpage.geometry import apply_homography, map_box
+from ecgpage.geometry import Bend, apply_homography, flat_box, flat_points
 from ecgpage.io import read_image
 from ecgpage.leads import LEADS
 from ecgpage.pipeline import Pipeline, build_pipeline
@@ -46,7 +46,6 @@ GIVEN = ("as it is", "boxes", "scale", "paper", "origin", "traces", "all but tra
 class Found:
     """What the pipeline found of a page, before calibration."""
 
-    image: np.ndarray
     page: Page
     grid: GridEstimate
     leads: tuple[LeadBox, ...]
@@ -55,7 +54,7 @@ class Found:
 def find(picture: np.ndarray, pipeline: Pipeline) -> Found:
     """Run the pipeline up to the arranged leads."""
     page, grid, leads, _ = pipeline.find_leads(picture)
-    return Found(picture, page, grid, leads)
+    return Found(page, grid, leads)
 
 
 def true_leads(truth: TruePage, page: Page) -> tuple[LeadBox, ...]:
@@ -81,17 +80,19 @@ def paper_errors(truth: TruePage, paper_to_picture: np.ndarray) -> tuple[float, 
     return float(along / (2 * reach)), float(across / (2 * reach))
 
 
-def true_origin(truth: TruePage, paper_to_picture: np.ndarray) -> float:
+def true_origin(truth: TruePage, paper_to_picture: np.ndarray, bend: Bend | None = None) -> float:
     """Where on a paper (x, mm) time 0 lies: the median over all samples."""
     places = []
     for lead in truth.leads:
         times = lead.lead.start + np.arange(len(lead.points)) / lead.fs
-        x = apply_homography(np.linalg.inv(paper_to_picture), lead.points)[:, 0]
+        x = flat_points(paper_to_picture, lead.points, bend)[:, 0]
         places.append(x - lead.speed * times)
     return float(np.nanmedian(np.concatenate(places)))
 
 
-def true_traces(truth: TruePage, paper_to_picture: np.ndarray, traces: Sequence[LeadTrace]) -> list[LeadTrace]:
+def true_traces(
+    truth: TruePage, paper_to_picture: np.ndarray, traces: Sequence[LeadTrace], bend: Bend | None = None
+) -> list[LeadTrace]:
     """The found traces with the heights at which their leads are printed; one of a lead that is not there is left."""
     drawn = {(lead.lead.name, lead.lead.strip): lead for lead in truth.leads}
     result = []
@@ -101,7 +102,7 @@ def true_traces(truth: TruePage, paper_to_picture: np.ndarray, traces: Sequence[
             result.append(trace)
             continue
         points = lead.points[np.isfinite(lead.points).all(axis=1)]
-        x, y = apply_homography(np.linalg.inv(paper_to_picture), points).T
+        x, y = flat_points(paper_to_picture, points, bend).T
         order = np.argsort(x)
         presence = ((trace.x >= x.min()) & (trace.x <= x.max())).astype(float)
         result.append(replace(trace, y=np.interp(trace.x, x[order], y[order]), presence=presence))
@@ -126,22 +127,23 @@ def digitize(found: Found, truth: TruePage, pipeline: Pipeline, given: str) -> t
         along, across = paper_errors(truth, page_to_picture @ paper_to_page)
         paper_to_page = paper_to_page @ np.diag([1 / along, 1 / across, 1.0])
     paper_to_picture = page_to_picture @ paper_to_page
-    on_paper = [replace(lead, box=map_box(np.linalg.inv(paper_to_page), lead.box)) for lead in leads]
     bend = None if all_given or given == "paper" else calibration.bend
-    traces = trace_rows(pipeline.digitizer, found.image, paper_to_picture, on_paper, bend)
-    calibration, timed = read_scale(calibration, found.image, paper_to_picture, traces)
+    on_paper = [replace(lead, box=flat_box(paper_to_page, lead.box, bend)) for lead in leads]
+    traces = trace_rows(pipeline.digitizer, found.page.image, paper_to_picture, on_paper, bend)
+    calibration = replace(calibration, paper_to_page=paper_to_page, bend=bend)
+    calibration, timed = read_scale(calibration, found.page.image, paper_to_picture, traces)
     if leads is found.leads:  # else their times are true
         traces = list(timed)
     speed, gain = calibration.speed, calibration.gain
     if all_given:
         speed, gain = truth.leads[0].speed, abs(truth.leads[0].gain)
-    origin = true_origin(truth, paper_to_picture)
+    origin = true_origin(truth, paper_to_picture, bend)
     found_origin = time_origin(traces, speed)
     late = (found_origin - origin) / speed
     if given == "traces":
-        traces = true_traces(truth, paper_to_picture, traces)
+        traces = true_traces(truth, paper_to_picture, traces, bend)
     known = origin if all_given or given == "origin" else found_origin
-    trusted = [trace for trace in traces if is_trusted(trace)]
+    trusted, _ = part_trusted(traces)
     return assemble(trusted, LEADS, truth.fs, samples, known, speed, gain).signal, late, paper_to_picture
 
 

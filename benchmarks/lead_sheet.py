@@ -13,39 +13,36 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from benchmarks.sheet_tiles import READ, TITLE_HEIGHT, framed
 from ecgpage.cli import HERE, find_pictures
 from ecgpage.io import read_image
 from ecgpage.pipeline import build_pipeline
 from ecgpage.recording import LeadBox, Page, PageError
 from ecgpage.reporting.page_panel import panel_size, straightened
-from ecgpage.synthesis.sheet import check_sheet_name, write_sheet
+from ecgpage.synthesis.sheet import check_sheet_name, stack_tiles, write_sheet
 
 TILE = (400, 520)
 """(height, width) of a page on the sheet, pixels."""
 
 COLUMNS = 4
 
-SURE, RECOVERED = (214, 0, 60), (0, 110, 230)
-"""Colours (RGB) of detected leads and of those that the layout alone places."""
+RECOVERED = (0, 110, 230)
+"""Colour (RGB) of leads that the layout alone places; detected ones are drawn as what is read."""
 
 
 def draw_tile(page: Page, leads: Sequence[LeadBox], title: str) -> np.ndarray:
     """The page (height, width, 3) uint8 with its leads, in the middle of a tile."""
-    height, width = TILE[0] - 18, TILE[1] - 4
+    height, width = TILE[0] - TITLE_HEIGHT, TILE[1] - 4
     wide, high = panel_size(page, width, height)
     panel = straightened(page, (wide, high)).copy()
     scale = np.array([wide / page.size[1], high / page.size[0]] * 2)
     for lead in leads:
         x0, y0, x1, y1 = np.round((np.array(lead.box) + 0.5) * scale).astype(int).tolist()
-        color = SURE if lead.score > 0 else RECOVERED
+        color = READ if lead.score > 0 else RECOVERED
         cv2.rectangle(panel, (x0, y0), (x1, y1), color, 1, cv2.LINE_AA)
         name = ("-" if lead.inverted else "") + lead.name
         cv2.putText(panel, name, (x0 + 1, max(9, y0 - 1)), cv2.FONT_HERSHEY_SIMPLEX, 0.36, color, 1, cv2.LINE_AA)
-    tile = np.full((*TILE, 3), 70, np.uint8)
-    top, left = 16 + (height - high) // 2, (TILE[1] - wide) // 2
-    tile[top : top + high, left : left + wide] = panel
-    cv2.putText(tile, title, (4, 12), cv2.FONT_HERSHEY_SIMPLEX, 0.38, (255, 255, 255), 1, cv2.LINE_AA)
-    return tile
+    return framed(panel, TILE, title)
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -72,8 +69,7 @@ def main() -> None:
         print(f"{picture.name}: {len(leads)} leads. {' '.join(warnings)}", flush=True)
     if not tiles:
         raise SystemExit(f"none of the pictures in {options.pictures} can be read")
-    tiles += [np.full_like(tiles[0], 70)] * (-len(tiles) % COLUMNS)
-    write_sheet(options.output, np.vstack([np.hstack(tiles[k : k + COLUMNS]) for k in range(0, len(tiles), COLUMNS)]))
+    write_sheet(options.output, stack_tiles(tiles, COLUMNS))
 
 
 if __name__ == "__main__":

@@ -9,10 +9,9 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-import cv2
 import numpy as np
 
-from ecgpage.calibration.assembly import PRESENCE
+from benchmarks.sheet_tiles import READ, TITLE_HEIGHT, draw_line, framed
 from ecgpage.cli import HERE, find_pictures
 from ecgpage.io import read_image
 from ecgpage.leads import LEADS
@@ -20,17 +19,15 @@ from ecgpage.pipeline import PAGE_SECONDS, build_pipeline
 from ecgpage.recording import DigitizedPage, PageError
 from ecgpage.reporting import text_table
 from ecgpage.reporting.page_panel import panel_size, straightened, trace_on_panel
-from ecgpage.synthesis.sheet import check_sheet_name, write_sheet
+from ecgpage.synthesis.sheet import check_sheet_name, stack_tiles, write_sheet
 
 TILE = (520, 760)
 """(height, width) of a page on the sheet, pixels."""
 
 COLUMNS = 3
 
-TRACE = (214, 0, 60)
-"""Colour (RGB) of what was read."""
-
 FS = 500.0
+"""Samples per second of what is read: of the common records."""
 
 GOOD_QUALITY = 10.0
 """dB; limb leads of a page that is read well agree at least so far."""
@@ -39,21 +36,13 @@ GOOD_QUALITY = 10.0
 def draw_tile(digitized: DigitizedPage, title: str) -> np.ndarray:
     """A page (height, width, 3) uint8 with its traces, in the middle of a tile."""
     page, calibration = digitized.page, digitized.calibration
-    height, width = TILE[0] - 18, TILE[1] - 4
+    height, width = TILE[0] - TITLE_HEIGHT, TILE[1] - 4
     wide, high = panel_size(page, width, height)
     panel = straightened(page, (wide, high)).copy()
     page_to_panel = np.diag([wide / page.size[1], high / page.size[0], 1.0])
     for trace in digitized.traces if calibration is not None else ():
-        points = trace_on_panel(trace, calibration, page_to_panel)
-        shown = np.where((trace.presence >= PRESENCE)[:, None], points, np.nan)
-        for part in np.split(shown, np.flatnonzero(np.isnan(shown[:, 0]))):
-            line = np.rint(part[np.isfinite(part[:, 0])] * 8).astype(np.int32)
-            cv2.polylines(panel, [line], False, TRACE, 1, cv2.LINE_AA, shift=3)
-    tile = np.full((*TILE, 3), 70, np.uint8)
-    top, left = 16 + (height - high) // 2, (TILE[1] - wide) // 2
-    tile[top : top + high, left : left + wide] = panel
-    cv2.putText(tile, title, (4, 12), cv2.FONT_HERSHEY_SIMPLEX, 0.4, (255, 255, 255), 1, cv2.LINE_AA)
-    return tile
+        draw_line(panel, trace_on_panel(trace, calibration, page_to_panel), READ)
+    return framed(panel, TILE, title)
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -86,8 +75,7 @@ def main() -> None:
     whole = np.array([row[2] for row in rows if row[1] == len(LEADS)], float)
     good = int((whole >= GOOD_QUALITY).sum())
     print(f"{good} of {len(whole)} pages with {len(LEADS)} leads agree to {GOOD_QUALITY:g} dB or better")
-    tiles += [np.full_like(tiles[0], 70)] * (-len(tiles) % COLUMNS)
-    write_sheet(options.output, np.vstack([np.hstack(tiles[k : k + COLUMNS]) for k in range(0, len(tiles), COLUMNS)]))
+    write_sheet(options.output, stack_tiles(tiles, COLUMNS))
 
 
 if __name__ == "__main__":

@@ -13,8 +13,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from benchmarks.sheet_tiles import READ, TITLE_HEIGHT, draw_line, framed
 from benchmarks.true_pages import TruePage, read_truth
-from ecgpage.calibration.assembly import PRESENCE
 from ecgpage.cli import HERE
 from ecgpage.digitization.crop import crop_lead, paper_to_crop
 from ecgpage.digitization.dataset import paper_box
@@ -25,44 +25,38 @@ from ecgpage.pipeline import build_pipeline
 from ecgpage.recording import DigitizedPage
 from ecgpage.reporting import text_table
 from ecgpage.scoring import mean, score_lead
-from ecgpage.synthesis.sheet import check_sheet_name, write_sheet
+from ecgpage.synthesis.sheet import check_sheet_name, stack_tiles, write_sheet
 
 TILE = (300, 760)
 """(height, width) of a lead on the sheet, pixels."""
 
-PRINTED, READ = (0, 150, 0), (214, 0, 60)
-"""Colours (RGB) of the truth and of what was read."""
+COLUMNS = 2
+
+PRINTED = (0, 150, 0)
+"""Colour (RGB) of the truth."""
 
 
 def draw_tile(truth: TruePage, page: DigitizedPage, name: str, title: str) -> np.ndarray:
     """The picture around one lead of a page with its truth and what was read, (height, width, 3) uint8."""
-    tile = np.full((*TILE, 3), 70, np.uint8)
-    drawn = [lead for lead in truth.leads if lead.lead.name == name and not lead.lead.strip]
-    drawn = drawn or [lead for lead in truth.leads if lead.lead.name == name]
-    if drawn:
-        paper = truth.paper_to_picture
-        crop = crop_lead(page.page.image, paper, paper_box(drawn[0], paper))
-        panel = crop.image.copy()
-        _draw(panel, drawn[0].points, paper, crop.origin, PRINTED)
-        for trace in page.traces if page.calibration is not None else ():
-            if trace.lead.name == name:
-                found = page.page.page_to_picture @ page.calibration.paper_to_page
-                points = bent_points(found, np.stack([trace.x, trace.y], axis=1), page.calibration.bend)
-                _draw(panel, np.where((trace.presence >= PRESENCE)[:, None], points, np.nan), paper, crop.origin, READ)
-        scale = min((TILE[0] - 20) / panel.shape[0], TILE[1] / panel.shape[1])
-        panel = cv2.resize(panel, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
-        tile[18 : 18 + panel.shape[0], : panel.shape[1]] = panel
-    cv2.putText(tile, title, (4, 13), cv2.FONT_HERSHEY_SIMPLEX, 0.42, (255, 255, 255), 1, cv2.LINE_AA)
-    return tile
+    drawn = [lead for lead in truth.leads if lead.lead.name == name]
+    if not drawn:
+        return framed(np.zeros((1, 1, 3), np.uint8), TILE, f"{title}, out of view")
+    shortest = min(drawn, key=lambda lead: lead.lead.duration)
+    crop = crop_lead(page.page.image, truth.paper_to_picture, paper_box(shortest, truth.paper_to_picture))
 
+    def place(points: np.ndarray) -> np.ndarray:
+        return paper_to_crop(apply_homography(np.linalg.inv(truth.paper_to_picture), points), crop.origin)
 
-def _draw(
-    panel: np.ndarray, points: np.ndarray, paper: np.ndarray, origin: tuple[float, float], color: tuple[int, ...]
-) -> None:
-    places = paper_to_crop(apply_homography(np.linalg.inv(paper), points), origin)
-    for part in np.split(places, np.flatnonzero(np.isnan(places[:, 0]))):
-        line = np.rint(part[np.isfinite(part[:, 0])] * 8).astype(np.int32)
-        cv2.polylines(panel, [line], False, color, 1, cv2.LINE_AA, shift=3)
+    panel = crop.image.copy()
+    draw_line(panel, place(shortest.points), PRINTED)
+    for trace in page.traces if page.calibration is not None else ():
+        if trace.lead.name == name:
+            found = page.page.page_to_picture @ page.calibration.paper_to_page
+            points = bent_points(found, np.stack([trace.x, trace.y], axis=1), page.calibration.bend)
+            draw_line(panel, np.where(trace.printed[:, None], place(points), np.nan), READ)
+    scale = min((TILE[0] - TITLE_HEIGHT) / panel.shape[0], TILE[1] / panel.shape[1])
+    size = int(panel.shape[1] * scale), int(panel.shape[0] * scale)
+    return framed(cv2.resize(panel, size, interpolation=cv2.INTER_AREA), TILE, title)
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -97,8 +91,7 @@ def main() -> None:
         rows.append(["mean", *(mean(list(column)) for column in np.array([row[1:] for row in rows], float).T)])
         print(text_table([folder.name, *LEADS, "mean"], rows, digits=1, total=True), flush=True)
     tiles = [draw_tile(truth, page, name, title) for _, title, truth, page, name in worst]
-    tiles += [np.full_like(tiles[0], 70)] * (len(tiles) % 2)
-    write_sheet(options.output, np.vstack([np.hstack(tiles[k : k + 2]) for k in range(0, len(tiles), 2)]))
+    write_sheet(options.output, stack_tiles(tiles, COLUMNS))
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ from typing import Protocol
 
 import numpy as np
 
-from ecgpage.calibration.assembly import assemble, is_trusted, limb_lead_quality
+from ecgpage.calibration.assembly import assemble, limb_lead_quality, part_trusted
 from ecgpage.calibration.grid import GridEstimate, measure_grid
 from ecgpage.calibration.pulse import read_scale
 from ecgpage.calibration.scale import calibrate, sure_pixels_per_second
@@ -22,7 +22,7 @@ from ecgpage.detection.name_reader import NameReader, load_name_reader
 from ecgpage.diagnosis.classifier import Classifier, load_classifier
 from ecgpage.digitization.digitizer import Digitizer, load_digitizer
 from ecgpage.digitization.rows import trace_rows
-from ecgpage.geometry import map_box
+from ecgpage.geometry import flat_box, map_box
 from ecgpage.header import RecordHeader
 from ecgpage.io import read_header, read_image
 from ecgpage.leads import MILLIMETERS_PER_MILLIVOLT, MILLIMETERS_PER_SECOND
@@ -31,6 +31,9 @@ from ecgpage.recording import Calibration, DigitizedPage, LeadBox, LeadTrace, Pa
 
 PAGE_SECONDS = 10.0
 """What a page shows of a longer record; a shorter record fills its page."""
+
+USUAL_SCALE = (MILLIMETERS_PER_SECOND, MILLIMETERS_PER_MILLIVOLT)
+"""Paper speed, mm/s, and gain, mm/mV."""
 
 POOR_QUALITY = 5.0
 """dB; limb leads that agree less than this make a page doubtful (see ``assembly.limb_lead_quality``)."""
@@ -73,14 +76,11 @@ class Pipeline:
         page, grid, leads, warnings = self.find_leads(image, min(PAGE_SECONDS, num_samples / fs))
         calibration, traces = self._trace(page, grid, leads)
         with self._clock("assembly"):
-            scale = {} if calibration is None else {"speed": calibration.speed, "gain": calibration.gain}
-            trusted = [trace for trace in traces if is_trusted(trace)]
-            signal, deviation = assemble(trusted, names, fs, num_samples, **scale)
+            trusted, left_out = part_trusted(traces)
+            speed, gain = (calibration.speed, calibration.gain) if calibration else USUAL_SCALE
+            signal, deviation = assemble(trusted, names, fs, num_samples, speed=speed, gain=gain)
         quality = limb_lead_quality(signal, names)
-        warnings += _doubts(page, calibration, traces, quality)
-        left_out = [trace.lead.name for trace in traces if not is_trusted(trace)]
-        if left_out:
-            warnings += (f"left out, their traces being more likely wrong than right: {', '.join(left_out)}",)
+        warnings += _doubts(page, calibration, left_out, quality)
         labels, probabilities = self._diagnose(page)
         recording = Recording(signal, fs, tuple(names), labels, probabilities, quality, warnings, deviation)
         return DigitizedPage(page, leads, calibration, traces, recording)
@@ -122,10 +122,10 @@ class Pipeline:
         with self._clock("calibration"):
             calibration = calibrate(page, leads, grid)
         with self._clock("digitization"):
-            page_to_paper = np.linalg.inv(calibration.paper_to_page)
-            on_paper = tuple(replace(lead, box=map_box(page_to_paper, lead.box)) for lead in leads)
-            paper_to_picture = page.page_to_picture @ calibration.paper_to_page
-            traces = trace_rows(self.digitizer, page.image, paper_to_picture, on_paper, calibration.bend)
+            paper_to_page, bend = calibration.paper_to_page, calibration.bend
+            on_paper = tuple(replace(lead, box=flat_box(paper_to_page, lead.box, bend)) for lead in leads)
+            paper_to_picture = page.page_to_picture @ paper_to_page
+            traces = trace_rows(self.digitizer, page.image, paper_to_picture, on_paper, bend)
         with self._clock("calibration"):
             return read_scale(calibration, page.image, paper_to_picture, traces)
 
@@ -144,17 +144,22 @@ class Pipeline:
 
 
 def _doubts(
-    page: Page, calibration: Calibration | None, traces: Sequence[LeadTrace], quality: float
+    page: Page, calibration: Calibration | None, left_out: Sequence[LeadTrace], quality: float
 ) -> tuple[str, ...]:
-    """What a reader should know before trusting the recording."""
-    if calibration is None or not traces:
+    """What a reader should know before trusting the recording, whose limb leads agree to ``quality`` dB."""
+    if calibration is None:
         height, width = page.image.shape[:2]
         return (f"no ECG lead found in this picture of {width} x {height} pixels: is a whole page in view?",)
     doubts = []
     if calibration.source != "grid":
         doubts.append("no grid found: time and voltage are scaled by the leads' extent, 25 mm/s and 10 mm/mV assumed")
-    if (calibration.speed, calibration.gain) != (MILLIMETERS_PER_SECOND, MILLIMETERS_PER_MILLIVOLT):
-        doubts.append(f"its calibration pulse says {calibration.speed:g} mm/s and {calibration.gain:g} mm/mV")
+    if (calibration.speed, calibration.gain) != USUAL_SCALE:
+        doubts.append(
+            f"by its grid and calibration pulse the page runs at {calibration.speed:g} mm/s, {calibration.gain:g} mm/mV"
+        )
+    if left_out:
+        names = ", ".join(trace.lead.name for trace in left_out)
+        doubts.append(f"left out, their traces being more likely wrong than right: {names}")
     if quality < POOR_QUALITY:
         doubts.append(f"the limb leads disagree: I + III = II holds to {quality:.1f} dB only, check the traces")
     return tuple(doubts)

@@ -18,6 +18,9 @@ import numpy as np
 from ecgpage.geometry import Bend
 from ecgpage.leads import MILLIMETERS_PER_MILLIVOLT, MILLIMETERS_PER_SECOND
 
+PRINTED = 0.35
+"""Presence from which on a point of a trace counts as printed."""
+
 
 class PageError(ValueError):
     """A picture that cannot be digitized; the message says what was expected and what came."""
@@ -92,6 +95,11 @@ class LeadTrace:
     presence: np.ndarray
     spread: np.ndarray
     zero: float = float("nan")
+
+    @property
+    def printed(self) -> np.ndarray:
+        """Which points count as printed, (N,) bool."""
+        return self.presence >= PRINTED
 
 
 @dataclass(frozen=True)

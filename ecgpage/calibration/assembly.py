@@ -8,15 +8,12 @@ from typing import NamedTuple
 import numpy as np
 
 from ecgpage.leads import MILLIMETERS_PER_MILLIVOLT, MILLIMETERS_PER_SECOND, canonical_lead
-from ecgpage.recording import LeadTrace
-
-PRESENCE = 0.35
-"""A sample counts as printed where the digitizer's presence, averaged over 60 ms, is at least this."""
+from ecgpage.recording import PRINTED, LeadTrace
 
 PRINTED_FS = 500.0
 """Samples per second that electrocardiographs usually record, and print."""
 
-VAGUE = 0.5
+CLEAR_ERROR = 0.5
 """Expected error, mm, below which a trace is clear however flat it is."""
 
 ASTRAY = 6.0
@@ -100,7 +97,8 @@ def resample_trace(
     """One trace at the record's sampling times: ((samples,) mV, NaN where not printed; (samples,) spread, mV).
 
     Each sample is the trace's mean over one sampling interval, which is the anti-aliasing filter where ``fs`` is low. A
-    lead that is printed upside down is put upright. origin: x of time 0, mm; speed: mm/s; gain: mm/mV.
+    lead that is printed upside down is put upright. A sample is printed where its presence, over 60 ms, says so.
+    origin: x of time 0, mm; speed: mm/s; gain: mm/mV.
     """
     signal = np.full(num_samples, np.nan)
     spread = np.full(num_samples, np.inf)
@@ -110,7 +108,7 @@ def resample_trace(
         return signal, spread
     x = origin + speed * np.arange(first, last) / fs
     height = _interval_means(trace.x, trace.y, x, speed / fs)
-    printed = np.interp(x, trace.x, _smooth(trace.presence, trace.x), left=0, right=0) >= PRESENCE
+    printed = np.interp(x, trace.x, _smooth(trace.presence, trace.x), left=0, right=0) >= PRINTED
     part = slice(first, last)
     up = -gain if trace.lead.inverted else gain
     signal[part] = np.where(printed, (trace.zero - height) / up, np.nan)
@@ -175,18 +173,25 @@ def assemble(
     return Assembled(signal, deviation)
 
 
+def part_trusted(traces: Sequence[LeadTrace]) -> tuple[list[LeadTrace], list[LeadTrace]]:
+    """Part traces, in their order, into those that are trusted (``is_trusted``) and the others."""
+    parts: tuple[list[LeadTrace], list[LeadTrace]] = ([], [])
+    for trace in traces:
+        parts[not is_trusted(trace)].append(trace)
+    return parts
+
+
 def is_trusted(trace: LeadTrace) -> bool:
     """Whether a trace is more likely to be right than wrong.
 
     Not where the digitizer expects an error as large as the signal (and larger than a flat line's), or where the trace
     runs far off its row's zero line: then it follows something else.
     """
-    printed = trace.presence >= PRESENCE
-    if not printed.any():
+    if not trace.printed.any():
         return True
-    height = trace.y[printed]
-    error = float(np.mean(trace.spread[printed] ** 2))
-    if error > max(float(np.var(height)), VAGUE**2):
+    height = trace.y[trace.printed]
+    error = float(np.mean(trace.spread[trace.printed] ** 2))
+    if error > max(float(np.var(height)), CLEAR_ERROR**2):
         return False
     return not abs(float(np.median(height)) - trace.zero) > ASTRAY
 

@@ -11,13 +11,10 @@ from ecgpage.digitization.digitizer import Digitizer
 from ecgpage.geometry import Bend
 from ecgpage.recording import LeadBox, LeadTrace
 
-PRINTED = 0.35
-"""Presence from which on a point of a trace counts here."""
-
 STRAY = 4.0
 """Millimetres off its row's line from which on a trace is doubtful: an ECG spends most of its time near 0 mV."""
 
-VAGUE = 1.0
+VAGUE_SPREAD = 1.0
 """Mean spread, millimetres, from which on a trace is doubtful."""
 
 EVEN = 0.3
@@ -77,12 +74,13 @@ def row_lines(traces: Sequence[LeadTrace]) -> list[float]:
 
 
 def _is_doubtful(trace: LeadTrace, line: float) -> bool:
-    printed = trace.presence > PRINTED
-    return not printed.any() or abs(_middle(trace) - line) > STRAY or float(trace.spread[printed].mean()) > VAGUE
+    if not trace.printed.any():
+        return True
+    return abs(_middle(trace) - line) > STRAY or float(trace.spread[trace.printed].mean()) > VAGUE_SPREAD
 
 
 def _heights(trace: LeadTrace) -> np.ndarray:
-    return trace.y[trace.presence > PRINTED]
+    return trace.y[trace.printed]
 
 
 def _middle(trace: LeadTrace) -> float:

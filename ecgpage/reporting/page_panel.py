@@ -10,7 +10,6 @@ from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
 from matplotlib.patches import Rectangle
 
-from ecgpage.calibration.assembly import PRESENCE
 from ecgpage.geometry import bent_points
 from ecgpage.recording import Calibration, DigitizedPage, LeadBox, LeadTrace, Page
 from ecgpage.reporting.canvas import FAINT, points
@@ -86,7 +85,7 @@ def trace_on_panel(trace: LeadTrace, calibration: Calibration, page_to_panel: np
         return np.empty((0, 2))
     paper = np.stack([trace.x, trace.y], axis=1)
     path = bent_points(page_to_panel @ calibration.paper_to_page, paper, calibration.bend)
-    path[~(trace.presence >= PRESENCE)] = np.nan
+    path[~trace.printed] = np.nan
     return path
 
 

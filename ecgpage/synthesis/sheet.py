@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import cv2
@@ -40,9 +41,14 @@ def contact_sheet(
     for k in range(number):
         page = draw(records / names[order[k % len(names)]], np.random.default_rng([seed, k]))
         tiles.append(_tile(page.image))
-    empty = np.full_like(tiles[0], _GROUND)
-    tiles += [empty] * (-len(tiles) % COLUMNS)
-    return np.vstack([np.hstack(tiles[k : k + COLUMNS]) for k in range(0, len(tiles), COLUMNS)])
+    return stack_tiles(tiles, COLUMNS)
+
+
+def stack_tiles(tiles: Sequence[np.ndarray], columns: int) -> np.ndarray:
+    """Tiles (height, width, 3) uint8 of one size, at least one, row by row on a sheet; blank where they end."""
+    blank = np.full_like(tiles[0], _GROUND)
+    filled = [*tiles, *[blank] * (-len(tiles) % columns)]
+    return np.vstack([np.hstack(filled[k : k + columns]) for k in range(0, len(filled), columns)])
 
 
 def write_sheet(path: Path, sheet: np.ndarray) -> None:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from ecgpage.calibration.bend import measure_bend
 from ecgpage.calibration.grid import GridEstimate, measure_grid, nothing_found
 from ecgpage.digitization.crop import CropPadding, crop_lead
-from ecgpage.geometry import Bend, apply_homography, bent_points
+from ecgpage.geometry import Bend, apply_homography, bent_points, flat_box, flat_points
 from ecgpage.recording import Page
 
 PITCH = 40.0
@@ -93,3 +93,20 @@ def test_a_crop_of_curled_paper_has_straight_lines_at_their_places():
             off.append(np.angle((dark - dark.mean()) @ wave) / (2 * np.pi) * 5)
         errors.append(np.abs(off).max())
     assert errors[1] < 0.15 < 0.5 < errors[0]
+
+
+@given(st.floats(-3.0, 3.0), st.floats(-3.0, 3.0))
+def test_bent_points_come_back_to_flat_paper(a, b):
+    """Of a bend of up to 3 mm over a page 200 mm long."""
+    coefficients = np.zeros((21, 2))
+    coefficients[[3, 8]] = [[a, b], [b, a]]
+    bend = Bend(coefficients, 5, (0.0, 0.0), (100.0, 80.0))
+    points = np.array([[-90.0, 40.0], [0.0, 0.0], [77.0, -70.0], [130.0, 10.0]])
+    for shape in (None, bend):
+        there = bent_points(PAPER_TO_PAGE, points, shape)
+        np.testing.assert_allclose(flat_points(PAPER_TO_PAGE, there, shape), points, atol=1e-3)
+
+
+def test_a_box_is_carried_back_with_the_bend():
+    shift = Bend(np.array([[2.0, -1.0]]), 0, (0.0, 0.0), (1.0, 1.0))
+    assert flat_box(np.diag([8.0, 8.0, 1.0]), (80.0, 160.0, 240.0, 200.0), shift) == pytest.approx((8, 21, 28, 26))
