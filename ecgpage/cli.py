@@ -1,4 +1,4 @@
-"""The command line: ``python -m ecgpage demo | digitize | synthesize | train | export``."""
+"""The command line: ``python -m ecgpage demo | digitize | synthesize | train | crossvalidate | export``."""
 
 from __future__ import annotations
 
@@ -33,6 +33,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_digitize(commands)
     _add_synthesize(commands)
     _add_train(commands)
+    _add_crossvalidate(commands)
     _add_export(commands)
     return parser
 
@@ -67,6 +68,7 @@ def _digitize(options: argparse.Namespace) -> int:
     from ecgpage.io import read_image, write_record
     from ecgpage.pipeline import build_pipeline
     from ecgpage.reporting.figures import page_report, save_picture
+    from ecgpage.reporting.summary_panel import verdict
 
     pictures = find_pictures(options.input)
     if options.fs <= 0 or options.seconds <= 0:
@@ -83,9 +85,15 @@ def _digitize(options: argparse.Namespace) -> int:
             continue
         name, recording = record_name(picture, pictures), page.recording
         quality = f"Limb leads: I + III = II to {recording.limb_lead_quality:.1f} dB"
+        diagnosis = [] if recording.diagnosis is None else [f"Diagnosis: {verdict(recording.diagnosis)}"]
         errors = ", ".join(f"{name} {error:.3f}" for name, error in recording.expected_errors.items())
         quality_lines = [quality, f"Expected error: {errors} mV"] if errors else [quality]
-        comments = [f"Page: {picture.name}", *quality_lines, *(f"Warning: {text}" for text in recording.warnings)]
+        comments = [
+            f"Page: {picture.name}",
+            *diagnosis,
+            *quality_lines,
+            *(f"Warning: {text}" for text in recording.warnings),
+        ]
         write_record(options.output, name, recording.signal, recording.fs, recording.names, recording.labels, comments)
         save_picture(options.output / f"{name}.report.png", page_report(page, picture.name))
         notes = "".join(f"\n  {warning}" for warning in recording.warnings)
@@ -204,6 +212,41 @@ def _train(options: argparse.Namespace) -> int:
     if options.weights is not None and not options.weights.is_file():
         raise ValueError(f"expected a checkpoint to start from, came {options.weights}")
     train_stages(options.data, options.model, settings, network=network, weights=options.weights)
+    return 0
+
+
+def _add_crossvalidate(commands: argparse._SubParsersAction) -> None:
+    cross = commands.add_parser("crossvalidate", help="judge every record by networks that never saw its patient")
+    cross.add_argument("-d", "--data", type=Path, required=True, help="folder of WFDB records with signals and labels")
+    cross.add_argument("-o", "--output", type=Path, required=True, help="where figures and the classifier go")
+    cross.add_argument("-m", "--model", type=Path, help="whose stages read the pages; else trained in every fold")
+    cross.add_argument("--folds", type=int, help="number of folds; else as the settings say")
+    cross.add_argument("--database", type=Path, help="PTB-XL's table of patients (ptbxl_database.csv)")
+    cross.add_argument("--settings", type=Path, help="settings file (TOML); else as ECGPAGE_TRAINING says")
+    cross.add_argument("--jobs", type=int, default=0, help="worker processes that read pages (0: one per processor)")
+    cross.add_argument(
+        "--seconds", type=float, default=float("inf"), help="most time for reading pages; a random choice"
+    )
+    cross.set_defaults(run=_crossvalidate)
+
+
+def _crossvalidate(options: argparse.Namespace) -> int:
+    from dataclasses import replace
+
+    from ecgpage.crossvalidation import cross_validate
+    from ecgpage.training.configuration import load_settings, settings_from_environment
+
+    settings = load_settings(options.settings) if options.settings else settings_from_environment()
+    if options.folds is not None:
+        settings = replace(settings, drawing=replace(settings.drawing, folds=options.folds))
+    if options.jobs < 0:
+        raise ValueError(f"--jobs must be 0 or more, came {options.jobs}")
+    if not options.seconds >= 0:
+        raise ValueError(f"--seconds must be 0 or more, came {options.seconds:g}")
+    cross_validate(
+        options.data, options.output, settings, options.model, options.database, options.jobs, options.seconds
+    )
+    print((options.output / "crossvalidation.md").read_text(encoding="utf-8"))
     return 0
 
 

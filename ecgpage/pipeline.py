@@ -15,6 +15,7 @@ from ecgpage.calibration.assembly import assemble, limb_lead_quality, part_trust
 from ecgpage.calibration.grid import GridEstimate, measure_grid
 from ecgpage.calibration.pulse import read_scale
 from ecgpage.calibration.scale import calibrate, sure_pixels_per_second
+from ecgpage.calibration.simultaneous import as_same_seconds, show_same_seconds
 from ecgpage.detection.closer import CLEAR_LEADS, Region, detect_closely, evidence, upright_evidence
 from ecgpage.detection.detector import LeadDetector, load_detector
 from ecgpage.detection.layout import arrange
@@ -27,7 +28,7 @@ from ecgpage.header import RecordHeader
 from ecgpage.io import read_header, read_image
 from ecgpage.leads import MILLIMETERS_PER_MILLIVOLT, MILLIMETERS_PER_SECOND
 from ecgpage.page.rectification import rotate_page, straighten_with_grid
-from ecgpage.recording import Calibration, DigitizedPage, LeadBox, LeadTrace, Page, PageError, Recording
+from ecgpage.recording import Calibration, Diagnosis, DigitizedPage, LeadBox, LeadTrace, Page, PageError, Recording
 
 PAGE_SECONDS = 10.0
 """What a page shows of a longer record; a shorter record fills its page."""
@@ -78,11 +79,14 @@ class Pipeline:
         with self._clock("assembly"):
             trusted, left_out = part_trusted(traces)
             speed, gain = (calibration.speed, calibration.gain) if calibration else USUAL_SCALE
+            if show_same_seconds(trusted, speed):
+                trusted = list(as_same_seconds(trusted, speed))
+                warnings += ("by the rhythm strip, all columns show the same seconds",)
             signal, deviation = assemble(trusted, names, fs, num_samples, speed=speed, gain=gain)
         quality = limb_lead_quality(signal, names)
         warnings += _doubts(page, calibration, left_out, quality)
-        labels, probabilities = self._diagnose(page)
-        recording = Recording(signal, fs, tuple(names), labels, probabilities, quality, warnings, deviation)
+        diagnosis = self._diagnose(page, signal, fs, names)
+        recording = Recording(signal, fs, tuple(names), diagnosis, quality, warnings, deviation)
         return DigitizedPage(page, leads, calibration, traces, recording)
 
     def find_leads(
@@ -129,12 +133,11 @@ class Pipeline:
         with self._clock("calibration"):
             return read_scale(calibration, page.image, paper_to_picture, traces)
 
-    def _diagnose(self, page: Page) -> tuple[tuple[str, ...], dict[str, float]]:
+    def _diagnose(self, page: Page, signal: np.ndarray, fs: float, names: Sequence[str]) -> Diagnosis | None:
         if self.classifier is None:
-            return (), {}
+            return None
         with self._clock("diagnosis"):
-            labels, probabilities = self.classifier.predict(page)
-        return tuple(labels), dict(probabilities)
+            return self.classifier.predict(page, signal, fs, names)
 
     @contextmanager
     def _clock(self, stage: str) -> Iterator[None]:
@@ -223,10 +226,12 @@ def digitize_pictures(
     return pages, failures
 
 
-def build_pipeline(model_folder: Path) -> Pipeline:
-    """Load detector, name reader, digitizer and classifier from a model folder; the reader may be missing.
+def build_pipeline(model_folder: Path, diagnosis: bool = True) -> Pipeline:
+    """Load detector, name reader, digitizer and, for ``diagnosis``, classifier from a model folder; the reader and the
+    classifier may be missing.
 
     Raises CheckpointError naming the file that is missing or broken. No file is unpickled.
     """
     folder = Path(model_folder)
-    return Pipeline(load_detector(folder), load_digitizer(folder), load_classifier(folder), load_name_reader(folder))
+    classifier = load_classifier(folder) if diagnosis else None
+    return Pipeline(load_detector(folder), load_digitizer(folder), classifier, load_name_reader(folder))

@@ -11,7 +11,7 @@ Homographies are (3, 3) float64 arrays named ``a_to_b``.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -103,23 +103,38 @@ class LeadTrace:
 
 
 @dataclass(frozen=True)
+class Diagnosis:
+    """What the classifier says of a page: labels, at least one; the probability of every class and of "abnormal";
+    whether the record is judged abnormal."""
+
+    labels: tuple[str, ...]
+    probabilities: dict[str, float]
+    abnormal: bool
+
+
+@dataclass(frozen=True)
 class Recording:
     """A digitized page.
 
     signal: (samples, leads) float32 mV at ``fs`` Hz, NaN where nothing is printed; names: the columns' leads.
-    limb_lead_quality: dB, see ``calibration.assembly.limb_lead_quality``; NaN where it cannot be had.
-    warnings: what a reader should know before trusting the signal, as sentences. deviation: (samples, leads) mV, how
-    far off each sample is expected to be (one standard deviation), NaN with its sample; None where it is not known.
+    diagnosis: None without a classifier. limb_lead_quality: dB, see ``calibration.assembly.limb_lead_quality``; NaN
+    where it cannot be had. warnings: what a reader should know before trusting the signal, as sentences. deviation:
+    (samples, leads) mV, how far off each sample is expected to be (one standard deviation), NaN with its sample; None
+    where it is not known.
     """
 
     signal: np.ndarray
     fs: float
     names: tuple[str, ...]
-    labels: tuple[str, ...] = ()
-    probabilities: dict[str, float] = field(default_factory=dict)
+    diagnosis: Diagnosis | None = None
     limb_lead_quality: float = float("nan")
     warnings: tuple[str, ...] = ()
     deviation: np.ndarray | None = None
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The diagnosis' labels, () without one."""
+        return () if self.diagnosis is None else self.diagnosis.labels
 
     @property
     def expected_errors(self) -> dict[str, float]:

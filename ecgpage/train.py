@@ -6,8 +6,8 @@ import hashlib
 import json
 import shutil
 import subprocess
-from collections.abc import Callable
-from dataclasses import asdict
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,17 +15,25 @@ from ecgpage.detection.detector import DetectorSettings, save_detector
 from ecgpage.detection.name_reader import save_name_reader
 from ecgpage.detection.name_training import train_name_reader
 from ecgpage.detection.train import train_detector
-from ecgpage.diagnosis.classifier import save_classifier
+from ecgpage.diagnosis.classifier import Classifier, save_classifier
 from ecgpage.diagnosis.dataset import LabelledRecord
-from ecgpage.diagnosis.train import CLASSIFIER_PAGES, train_classifier
+from ecgpage.diagnosis.folds import assign_folds, find_database
+from ecgpage.diagnosis.train import CLASSIFIER_PAGES, OutOfFold, train_classifier
 from ecgpage.digitization.digitizer import read_digitizer, save_digitizer
 from ecgpage.digitization.train import train_digitizer
 from ecgpage.header import RecordError
 from ecgpage.io import find_records, has_signal, read_header, read_signal, write_text
+from ecgpage.read_pages import ReadingSettings, read_pages, reading_of
 from ecgpage.synthesis.records import SHORTEST_SECONDS
 from ecgpage.synthesis.signals import VARIED
 from ecgpage.training.configuration import StageSettings, TrainingSettings, settings_from_environment
 from ecgpage.training.loading import page_source
+
+READINGS = "readings"
+"""Folder that keeps what was read from pages for the classifier."""
+
+READING_SHARE = 0.5
+"""Most of the classifier's time that goes into reading pages."""
 
 CHECKPOINTS = "checkpoints"
 """Folder inside the model folder that keeps the state of a training, so that it can go on."""
@@ -38,23 +46,30 @@ def train_stages(
     report: Callable[[str], None] = print,
     network: DetectorSettings | None = None,
     weights: Path | None = None,
+    database: Path | None = None,
+    only: Collection[Path] | None = None,
 ) -> None:
     """Train all stages and save them in ``model_folder``; a stage with a budget of 0 s is left out.
 
     data_folder: WFDB records with signals, 12 leads, Challenge headers; pages are drawn from them. settings: by
     default what the environment asks for. network: the detector's variant and input size. weights: a checkpoint that
-    detector (see ``train_detector``) or digitizer start from. A training that was stopped goes on from
+    detector (see ``train_detector``) or digitizer start from. database: PTB-XL's table, whose patients the classifier
+    keeps together (by default the one in or beside the folder). only: paths of the records to train on, of those in
+    the folder; by default all. A training that was stopped goes on from
     ``model_folder/checkpoints``.
     Raises RecordError where the folder has no record with a signal.
     """
     settings = settings or settings_from_environment()
     records = find_training_records(data_folder, report)
+    if only is not None:
+        records = [record for record in records if record.path in only]
+    database = database or find_database(data_folder)
     paths = [record.path for record in records]
     drawing = settings.drawing
 
     def state_folder(stage: str, *more: object) -> Path:
         folder = model_folder / CHECKPOINTS / stage
-        keep_or_drop_states(folder, _made_of(records, settings, stage, more), report)
+        keep_or_drop_states(folder, made_of(records, settings, stage, more), report)
         return folder
 
     start = None if weights is None else hashlib.blake2b(weights.read_bytes(), digest_size=16).hexdigest()
@@ -63,11 +78,11 @@ def train_stages(
         network = network or DetectorSettings()
         state = state_folder("detector", asdict(network), start) / "state.safetensors"
         detector = train_detector(paths, drawing, settings.detector, state, network, report, weights)
-        save_detector(model_folder, detector, _facts(settings.detector, data_folder, len(paths)) | started)
+        save_detector(model_folder, detector, facts_of(settings.detector, data_folder, len(paths)) | started)
     if settings.name_reader.seconds > 0:
         state = state_folder("name_reader") / "state.safetensors"
         reader = train_name_reader(paths, drawing, settings.name_reader, state, report)
-        save_name_reader(model_folder, reader, _facts(settings.name_reader, data_folder, len(paths)))
+        save_name_reader(model_folder, reader, facts_of(settings.name_reader, data_folder, len(paths)))
     if settings.digitizer.seconds > 0:
         drawer = page_source(drawing, VARIED)
         state, pages = state_folder("digitizer", start) / "state.safetensors", drawing.pages
@@ -75,12 +90,47 @@ def train_stages(
         digitizer = train_digitizer(
             paths, drawer, settings.digitizer, state, named, pages_per_record=pages, initial=initial
         )
-        save_digitizer(model_folder, digitizer, _facts(settings.digitizer, data_folder, len(paths)) | started)
+        save_digitizer(model_folder, digitizer, facts_of(settings.digitizer, data_folder, len(paths)) | started)
     if settings.classifier.seconds > 0:
-        classifier = train_classifier(records, settings, state_folder("classifier"), _named("classifier", report))
-        if classifier is not None:
+        read_by = reading_of(model_folder, classifier_reading(settings))
+        state = state_folder("classifier", read_by)
+        trained = train_diagnosis(records, model_folder, state, settings, report, database)
+        if trained is not None:
             labelled = sum(bool(record.labels) for record in records)
-            save_classifier(model_folder, classifier, _facts(settings.classifier, data_folder, labelled))
+            save_classifier(model_folder, trained[0], facts_of(settings.classifier, data_folder, labelled))
+
+
+def train_diagnosis(
+    records: Sequence[LabelledRecord],
+    model_folder: Path,
+    folder: Path,
+    settings: TrainingSettings,
+    report: Callable[[str], None],
+    database: Path | None = None,
+) -> tuple[Classifier, OutOfFold] | None:
+    """Train the classifier on pages read with the stages of a model folder; see ``train_classifier``.
+
+    Reading takes up to ``READING_SHARE`` of the stage's time; networks learn of the records left from their own
+    signals. folder: keeps what was read and the states. Without any labelled record, None.
+    """
+    named, stage = _named("classifier", report), settings.classifier
+    labelled = [record for record in records if record.labels]
+    if not labelled:
+        named("no record has labels: no classifier is trained")
+        return None
+    count = min(settings.drawing.folds, len(labelled))
+    folds = assign_folds([record.path.name for record in labelled], count, database, stage.seed)
+    reading = classifier_reading(settings)
+    paths, seconds = [record.path for record in labelled], READING_SHARE * stage.seconds
+    readings = read_pages(paths, model_folder, folder / READINGS, reading, named, seconds=seconds)
+    networks = replace(settings, classifier=replace(stage, seconds=stage.seconds - seconds))
+    return train_classifier(labelled, folds, lambda _: readings, networks, folder, named)
+
+
+def classifier_reading(settings: TrainingSettings) -> ReadingSettings:
+    """How pages are read for the classifier."""
+    stage = settings.classifier
+    return ReadingSettings(settings.drawing.profiles, stage.seed, stage.precision == "mixed")
 
 
 def find_training_records(folder: Path, report: Callable[[str], None] = print) -> list[LabelledRecord]:
@@ -118,21 +168,23 @@ def _fault(record: Path) -> str | None:
     return None
 
 
-def keep_or_drop_states(folder: Path, made_of: str, report: Callable[[str], None]) -> None:
+def keep_or_drop_states(folder: Path, made: str, report: Callable[[str], None]) -> None:
     """Drop the states of a training on other data or with other settings, so that none goes on from them.
 
-    made_of: what tells trainings apart; kept beside the states.
+    made: what tells trainings apart, see ``made_of``; kept beside the states.
     """
     note = folder / "made-of.json"
-    if note.exists() and note.read_text(encoding="utf-8") != made_of:
+    if note.exists() and note.read_text(encoding="utf-8") != made:
         report(f"{folder} holds a training on other records or with other settings: starting anew")
         for state in folder.glob("*.safetensors"):
             state.unlink()
         shutil.rmtree(folder / CLASSIFIER_PAGES, ignore_errors=True)
-    write_text(note, made_of)
+    write_text(note, made)
 
 
-def _made_of(records: list[LabelledRecord], settings: TrainingSettings, stage: str, more: tuple[object, ...]) -> str:
+def made_of(
+    records: Sequence[LabelledRecord], settings: TrainingSettings, stage: str, more: Sequence[object] = ()
+) -> str:
     """Records, labels and a stage's settings but for the budgets, which may change between runs, as JSON."""
     parts = json.dumps([[record.path.name, *record.labels] for record in records])
     kept = asdict(getattr(settings, stage))
@@ -143,7 +195,7 @@ def _made_of(records: list[LabelledRecord], settings: TrainingSettings, stage: s
     return json.dumps(facts | {"more": more}, indent=2)
 
 
-def _facts(stage: StageSettings, data: Path, records: int) -> dict[str, Any]:
+def facts_of(stage: StageSettings, data: Path, records: int) -> dict[str, Any]:
     """What ``model.json`` says of a stage's training."""
     return {"data": data.name, "records": records, "commit": code_version(), "training": asdict(stage)}
 

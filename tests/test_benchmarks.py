@@ -8,6 +8,8 @@ import pytest
 
 from benchmarks.attribution import paper_errors, true_leads, true_origin, true_traces
 from benchmarks.detection import leads_right, true_boxes, turned
+from benchmarks.learning_curve import follow
+from benchmarks.reliability import draw
 from benchmarks.synthesis import PAGE_PIXELS, measure
 from benchmarks.true_pages import TruePage, flat_paper, read_truth
 from ecgpage.leads import LEADS, PrintedLead
@@ -114,3 +116,16 @@ def test_true_boxes_hold_their_leads():
     for lead, drawn in zip(true_leads(true_page(), page), sampled_leads(), strict=True):
         assert (lead.name, lead.start, lead.duration) == (drawn.lead.name, drawn.lead.start, 2.5)
         np.testing.assert_allclose(lead.box, drawn.box, atol=1e-3)
+
+
+def test_the_learning_curve_follows_a_straight_line_in_the_logarithm():
+    """0.1 for each doubling."""
+    assert follow([500, 1000, 2000], [0.5, 0.6, 0.7], 8000) == pytest.approx(0.9)
+
+
+def test_reliability_is_drawn_of_every_way_of_judging():
+    bins = [{"from": 0.0, "to": 0.1, "records": 7, "said": 0.05, "true": 0.1}]
+    judged = {"reliability": bins, "calibration_error": {"abnormal": 0.05}}
+    curve, counts = draw({"members": {"signal": judged, "image": judged}}).axes
+    assert len(curve.lines) == 3 and len(counts.lines) == 2  # the diagonal too
+    np.testing.assert_array_equal(curve.lines[1].get_xydata(), [[0.05, 0.1]])

@@ -12,7 +12,7 @@ import pytest
 from ecgpage import demo
 from ecgpage.io import find_records, read_header, read_signal, write_record
 from ecgpage.leads import LEADS
-from ecgpage.recording import DigitizedPage, Page, PageError, Recording
+from ecgpage.recording import Diagnosis, DigitizedPage, Page, PageError, Recording
 from ecgpage.reporting import save_picture
 
 SAMPLES = Path(__file__).resolve().parent.parent / "samples"
@@ -48,7 +48,7 @@ def write_sample(folder: Path, name: str, level: int, labels: str, images: str) 
 
 def answer(level: int, noise: float, labels: tuple[str, ...]) -> Recording:
     signal = beats(level) + noise * np.random.default_rng(level).standard_normal((COUNT, 12))
-    return Recording(signal.astype(np.float32), FS, LEADS, labels)
+    return Recording(signal.astype(np.float32), FS, LEADS, Diagnosis(labels, {"abnormal": 0.3}, False))
 
 
 @pytest.fixture(scope="module")

@@ -19,6 +19,7 @@ READMES = tuple(
         "samples/README.md",
         "docs/synthesis.md",
         "docs/detection.md",
+        "docs/diagnosis.md",
         "benchmarks/records/README.md",
     )
 )

@@ -24,7 +24,7 @@ from ecgpage.train import find_training_records, keep_or_drop_states, train_stag
 from ecgpage.training import DrawingSettings, StageSettings, TrainingSettings
 from yolov7 import yolov7_tiny
 
-CLASSES = (("NORM",), ("STTC", "CD"), ("NORM",), ("Old MI",), (), ("AFIB/AFL",), ("NORM",), ("HYP",))
+CLASSES = (("NORM",), ("STTC", "CD"), ("NORM",), ("STTC",), (), ("AFIB/AFL", "CD"), ("NORM",), ("HYP",))
 
 
 def heartbeats(seed, fs=500, seconds=10):
@@ -70,9 +70,9 @@ def test_the_model_folder_is_whole_and_readable(trained):
     description = json.loads((model / "model.json").read_text())
     assert set(description) == {"detector", "name_reader", "digitizer", "classifier"}
     assert description["detector"]["classes"] == list(LEADS)
-    assert set(description["classifier"]["classes"]) == {name for labels in CLASSES for name in labels}
+    assert description["classifier"]["classes"] == ["NORM", "STTC", "CD"]  # of the others one record each, in two folds
     assert description["digitizer"]["records"] == 8
-    assert {file.suffix for file in model.rglob("*") if file.is_file()} == {".json", ".safetensors"}
+    assert {file.suffix for file in model.rglob("*") if file.is_file()} == {".json", ".safetensors", ".npz"}
 
 
 def test_a_trained_model_runs_through_the_command_line(trained, root, tmp_path):

@@ -19,6 +19,12 @@ from ecgpage.calibration.spectrum import find_frequencies
 from ecgpage.geometry import apply_homography
 from ecgpage.recording import Page
 
+DIAGONAL = 30.0
+"""Degrees off the picture's sides from which on a pattern may be the diagonals of another."""
+
+DIAGONAL_AGREEMENT, DIAGONAL_STRENGTH = 0.9, 1.5
+"""Agreement and strength (see ``GridEstimate``) of the pattern whose diagonals were found, where it is really there."""
+
 
 @dataclass(frozen=True)
 class GridSettings:
@@ -214,7 +220,25 @@ def _best_lattice(contrast: np.ndarray, settings: GridSettings) -> Lattice | Non
             best = max(best, follow_lattice(contrast, start), key=lambda candidate: candidate.quality)
         if sure or settings.is_sure(best):
             break
-    return best
+    return best if best is None else _upright_rows(contrast, best)
+
+
+def _upright_rows(contrast: np.ndarray, lattice: Lattice) -> Lattice:
+    """Of a pattern on the diagonal, the one whose diagonals it may be, where that is seen too; else the lattice itself.
+
+    Dots, and lines whose crossings stand out, repeat along the diagonals of their squares as well, closer by the square
+    root of two. The diagonals of no pattern are half as fine as a pattern of lines, so a page of lines that lies at 45
+    degrees stays.
+    """
+    height, width = contrast.shape
+    vectors, _ = frequencies_at(lattice.lattice_to_image, np.array([(width - 1) / 2, (height - 1) / 2]))
+    tilt = np.degrees(np.arctan2(np.abs(vectors).min(axis=1), np.abs(vectors).max(axis=1)))
+    if tilt.min() < DIAGONAL:
+        return lattice
+    halves = np.array([vectors[0] + vectors[1], vectors[0] - vectors[1]]) / 2
+    upright = fit_lattice(contrast, halves[np.argsort(-np.abs(halves[:, 0]))])
+    seen = upright.agreement >= DIAGONAL_AGREEMENT and upright.strength >= DIAGONAL_STRENGTH
+    return upright if seen else lattice
 
 
 def _on_page(lattice: Lattice, factor: float, size: tuple[int, int]) -> GridEstimate:

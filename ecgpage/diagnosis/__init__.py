@@ -1,4 +1,4 @@
-"""Diagnosis from the page: classes, network, training and the trained classifier."""
+"""Diagnosis from the page: classes, networks, training and the trained classifier."""
 
 from ecgpage.diagnosis.classifier import Classifier, load_classifier, save_classifier
 from ecgpage.diagnosis.dataset import LabelledRecord

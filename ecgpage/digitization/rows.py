@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from ecgpage.digitization.crop import ROWS_PER_MM, CropPadding, crop_geometry
 from ecgpage.digitization.digitizer import Digitizer
 from ecgpage.geometry import Bend
 from ecgpage.recording import LeadBox, LeadTrace
@@ -19,6 +20,22 @@ VAGUE_SPREAD = 1.0
 
 EVEN = 0.3
 """Pitches that a row may be off where evenly spaced rows would have it."""
+
+CUT, FREE = 0.8, 3.0
+"""Millimetres from its crop's edge within which a trace is cut off, and from which on it runs free; between them it is
+cut off where it is lost next to there."""
+
+BESIDE = 6
+"""Points of a trace, a quarter of a millimetre, next to where it is lost."""
+
+AROUND = 48
+"""Points of a trace, two millimetres, around where it is cut off that are taken from the taller crop as well."""
+
+TALLER = 18.0
+"""Millimetres that a box grows at the side where its crop cuts the trace."""
+
+SAME, MOST = 0.5, 0.9
+"""Millimetres within which two readings of a trace are the same, and the share of their points that must be."""
 
 FEWEST_EVEN = 5
 """Rows from which on they are expected to be evenly spaced."""
@@ -35,7 +52,8 @@ def trace_rows(
 
     Arguments as of ``Digitizer.trace``; ``row`` tells which leads stand beside each other. Where several traces cross a
     lead's box, the box alone does not tell which is meant: a trace far from its row's line, or vague, is traced again
-    with that line shown to the network, and the one nearer to the line is kept.
+    with that line shown to the network, and the one nearer to the line is kept. A trace that runs into its crop's upper
+    or lower edge, as under a box that is too short, is traced again in a taller one.
     """
     traces = digitizer.trace(image, paper_to_picture, leads, None, bend)
     lines = row_lines(traces)
@@ -45,6 +63,11 @@ def trace_rows(
     for k, other in zip(doubtful, again, strict=True):
         if abs(_middle(other) - lines[k]) < abs(_middle(traces[k]) - lines[k]):
             traces[k] = other
+    cut = {k: box for k, trace in enumerate(traces) if (box := _taller_box(trace)) is not None}
+    grown = [replace(leads[k], box=box) for k, box in cut.items()]
+    again = digitizer.trace(image, paper_to_picture, grown, [lines[k] for k in cut], bend) if cut else []
+    for k, other in zip(cut, again, strict=True):
+        traces[k] = _completed(traces[k], other)
     heights: dict[int, list[np.ndarray]] = {}
     for trace in traces:
         heights.setdefault(trace.lead.row, []).append(_heights(trace))
@@ -71,6 +94,42 @@ def row_lines(traces: Sequence[LeadTrace]) -> list[float]:
         even = pitch * rows + np.median(heights - pitch * rows)
         lines |= {row: y for row, y, seen in zip(rows, even, heights, strict=True) if abs(seen - y) > EVEN * abs(pitch)}
     return [float(lines.get(trace.lead.row, np.nan)) for trace in traces]
+
+
+def _taller_box(trace: LeadTrace) -> tuple[float, float, float, float] | None:
+    """The lead's box, taller at the side where the trace meets the edge of its crop; None where it meets none."""
+    (_, top), (height, _) = crop_geometry(trace.lead.box, CropPadding())
+    bottom = top + (height - 1) / ROWS_PER_MM
+    x0, _, x1, _ = trace.lead.box
+    inside = (trace.x > x0 + FREE) & (trace.x < x1 - FREE)
+    beside = np.convolve(inside & ~trace.printed, np.ones(2 * BESIDE + 1), mode="same") > 0
+    reach = np.where(beside, FREE, CUT)
+    above, below = ((trace.printed & side).any() for side in (trace.y < top + reach, trace.y > bottom - reach))
+    if not above and not below:
+        return None
+    x0, y0, x1, y1 = trace.lead.box
+    return x0, y0 - (TALLER if above else 0.0), x1, y1 + (TALLER if below else 0.0)
+
+
+def _completed(trace: LeadTrace, other: LeadTrace) -> LeadTrace:
+    """A trace that its crop cuts off, with what another reading in a taller crop has there.
+
+    Unchanged where the other is not the same course: where the first ran free, both must agree.
+    """
+    (_, top), (height, _) = crop_geometry(trace.lead.box, CropPadding())
+    bottom = top + (height - 1) / ROWS_PER_MM
+    free = trace.printed & (trace.y > top + FREE) & (trace.y < bottom - FREE)
+    if not free.any() or not other.printed.any() or _taller_box(other) is not None:
+        return trace
+    y, presence, spread = (np.interp(trace.x, other.x, part) for part in (other.y, other.presence, other.spread))
+    if np.mean(np.abs(y - trace.y)[free] < SAME) < MOST:
+        return trace
+    first, _, last, _ = trace.lead.box
+    kept = np.convolve(~free & (trace.x > first) & (trace.x < last), np.ones(2 * AROUND + 1), mode="same") == 0
+    ends = (trace.x < first + FREE) | (trace.x > last - FREE)  # from which time is told
+    y, spread = np.where(kept, trace.y, y), np.where(kept, trace.spread, spread)
+    presence = np.where(kept | ends, trace.presence, np.maximum(trace.presence, presence))
+    return replace(trace, y=y, presence=presence, spread=spread)
 
 
 def _is_doubtful(trace: LeadTrace, line: float) -> bool:

@@ -7,8 +7,9 @@ import textwrap
 import numpy as np
 from matplotlib.patches import Rectangle
 
+from ecgpage.diagnosis.labels import ABNORMAL
 from ecgpage.leads import LEADS, canonical_lead
-from ecgpage.recording import DigitizedPage, Recording
+from ecgpage.recording import Diagnosis, DigitizedPage, Recording
 from ecgpage.reporting.canvas import (
     BAR,
     HEADING_SIZE,
@@ -43,6 +44,7 @@ def facts(digitized: DigitizedPage) -> list[tuple[str, str]]:
     quality = recording.limb_lead_quality
     limb = f"{quality:.1f} dB" if np.isfinite(quality) else "not available"
     return [
+        ("Diagnosis", "none" if recording.diagnosis is None else verdict(recording.diagnosis)),
         ("Leads found", f"{len(found)} of {len(LEADS)}, {len(digitized.leads)} boxes"),
         ("Leads recovered", f"{written} of {len(recording.names)}"),
         ("Limb leads, I + III = II", limb),
@@ -52,9 +54,15 @@ def facts(digitized: DigitizedPage) -> list[tuple[str, str]]:
     ]
 
 
+def verdict(diagnosis: Diagnosis) -> str:
+    """Return whether a record is judged normal or abnormal, and how likely it is abnormal."""
+    probability = diagnosis.probabilities[ABNORMAL]
+    return f"{'abnormal' if diagnosis.abnormal else 'normal'}, probability of abnormal {probability:.2f}"
+
+
 def height() -> int:
     """Return the summary's height in pixels."""
-    return round(34 + 6 * _LINE)
+    return round(34 + 7 * _LINE)
 
 
 def draw_summary(canvas: Canvas, digitized: DigitizedPage, columns: tuple[float, float, float], top: float) -> None:
@@ -70,16 +78,15 @@ def draw_summary(canvas: Canvas, digitized: DigitizedPage, columns: tuple[float,
 
 
 def _draw_classes(canvas: Canvas, recording: Recording, x: float, top: float) -> None:
-    """Every class with its probability as a bar, six to a column; without probabilities the chosen names only."""
-    if not recording.probabilities:
-        text = ", ".join(recording.labels) or "none"
-        canvas.text(x, top + 0.75 * _LINE, text, color=INK if recording.labels else MUTED)
+    """Every class with its probability as a bar, six to a column; those that are given in bold."""
+    if recording.diagnosis is None:
+        canvas.text(x, top + 0.75 * _LINE, "none", color=MUTED)
         return
-    ranked = sorted(recording.probabilities.items(), key=lambda item: -item[1])[:12]
+    ranked = sorted(recording.diagnosis.probabilities.items(), key=lambda item: -item[1])[:12]
     axes = canvas.axes(x, top, 2 * _BAR_COLUMN, 6 * _LINE)
     for k, (name, probability) in enumerate(ranked):
         left, line = _BAR_COLUMN * (k // 6), _LINE * (k % 6)
-        chosen = name in recording.labels
+        chosen = name in recording.labels or (name == ABNORMAL and recording.diagnosis.abnormal)
         share = float(np.clip(probability, 0, 1)) if np.isfinite(probability) else 0.0
         for width, color in ((_BAR_WIDTH, RULE), (_BAR_WIDTH * share, TRACE if chosen else BAR)):
             axes.add_patch(Rectangle((left + _BAR_NAME, line + 7), width, 11, facecolor=color, edgecolor="none"))

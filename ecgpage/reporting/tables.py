@@ -49,6 +49,13 @@ def text_table(header: Sequence[str], rows: Sequence[Sequence[Value]], digits: i
     return "\n".join(lines)
 
 
+def markdown_table(header: Sequence[str], rows: Sequence[Sequence[Value]], digits: int = 2) -> str:
+    """Return a Markdown table; columns of numbers stand at the right."""
+    head, *cells = _cells(header, rows, digits)
+    rule = ["---:" if right else "---" for right in _numeric(header, rows)]
+    return "\n".join(f"| {' | '.join(row)} |" for row in (head, rule, *cells))
+
+
 def tsv_table(header: Sequence[str], rows: Sequence[Sequence[Value]], digits: int = 4) -> str:
     """Return tab-separated lines with a header; a tab or line break in a cell becomes a blank."""
     cells = [[" ".join(cell.split()) for cell in row] for row in _cells(header, rows, digits)]

@@ -89,14 +89,14 @@ class DrawingSettings:
 
     profiles: names of the synthesizer's profiles, each as likely as the others; none means "all", their mixture.
     pages_per_record: distorted pages of one record, one of which is shown per epoch; 0 draws a new one every time.
-    validation_share: share of the records kept out of training, for choosing the classifier's thresholds.
+    folds: parts of the records; the classifier trains networks on all but one, in turn, and is judged on that one.
     shows: examples that detector's and name reader's trainings make of a drawn page, each straightened and lit anew.
     drawn_before: read the pages that ``python -m ecgpage synthesize`` wrote beside the records instead of drawing.
     """
 
     profiles: tuple[str, ...] = ()
     pages_per_record: int = 6
-    validation_share: float = 0.1
+    folds: int = 5
     drawn_before: bool = False
     shows: int = 1
 
@@ -110,7 +110,7 @@ class DrawingSettings:
         _require(not unknown, "profiles", f"among {sorted(PROFILES)}", unknown)
         _require(self.pages_per_record >= 0, "pages_per_record", "0 or more", self.pages_per_record)
         _require(self.shows >= 1, "shows", "1 or more", self.shows)
-        _require(0 <= self.validation_share < 1, "validation_share", "in [0, 1)", self.validation_share)
+        _require(self.folds >= 2, "folds", "2 or more", self.folds)
 
 
 @dataclass(frozen=True)
@@ -127,6 +127,11 @@ class TrainingSettings:
     def seconds(self) -> float:
         """Time budget of all stages together, s."""
         return sum(getattr(self, name).seconds for name in STAGES)
+
+    def without(self, stage: str) -> TrainingSettings:
+        """Return these settings with the budget of one stage set to 0."""
+        _require(stage in STAGES, "stage", f"one of {', '.join(STAGES)}", stage)
+        return replace(self, **{stage: replace(getattr(self, stage), seconds=0.0)})
 
     def only(self, stage: str) -> TrainingSettings:
         """Return these settings with the budgets of all stages but one set to 0."""

@@ -58,6 +58,27 @@ def test_fine_or_strong_lines_alone(fine, strong, square):
     assert not grid.nested
 
 
+@pytest.mark.parametrize("degrees", [0.0, 2.0, -4.0])
+def test_dots_are_not_taken_for_their_diagonals(degrees):
+    """Crossings that are dark by themselves repeat along the diagonals too, closer by the square root of two."""
+    size = (500, 700)
+    truth = similarity(5.0, degrees, size, (70.0, 50.0))
+    y, x = np.mgrid[: size[0], : size[1]].astype(float)
+    paper = apply_homography(np.linalg.inv(truth), np.stack([x.ravel(), y.ravel()], 1)).reshape(*size, 2)
+    near = np.abs(paper - np.round(paper)).max(axis=2) < 0.15
+    image = cv2.GaussianBlur(np.where(near[..., None], (150, 170, 200), (250, 250, 250)).astype(np.uint8), (3, 3), 0.7)
+    grid = measure_grid(page_of(image))
+    assert grid.pitch == pytest.approx((5.0, 5.0), rel=0.002)
+    assert np.degrees(np.arctan2(grid.vectors[0, 1], grid.vectors[0, 0])) == pytest.approx(degrees, abs=0.05)
+
+
+def test_lines_that_lie_at_45_degrees_stay_there():
+    size = (600, 600)
+    truth = similarity(6.0, 44.0, size, (60.0, 60.0))
+    grid = measure_grid(page_of(draw_paper(truth, size, strong=0.0, noise=4)))
+    assert grid.pitch == pytest.approx((6.0, 6.0), rel=0.002)
+
+
 def test_sixty_dots_per_inch_keep_the_strong_lines():
     size = (510, 660)  # 11 x 8.5 in at 60 dpi: 2.36 px/mm, fine lines closer than two and a half pixels
     truth = similarity(60 / 25.4, -4.0, size, (140.0, 108.0))

@@ -33,7 +33,7 @@ def test_training_writes_a_detector_that_loads_and_runs(tmp_path, monkeypatch):
     monkeypatch.setattr(train, "ANCHOR_PAGES", 3)
     lines = []
     stage = StageSettings(batch_size=2, steps=2, seconds=60, warmup_steps=1, device="cpu")
-    drawing = DrawingSettings(("kit",), 1, validation_share=0.0)
+    drawing = DrawingSettings(("kit",), 1)
     records = write_records(tmp_path)
     trained = train_detector(records, drawing, stage, tmp_path / "state.safetensors", SMALL, lines.append)
     save_detector(tmp_path / "model", trained, {"records": 3})

@@ -8,10 +8,20 @@ import pytest
 import torch
 
 from ecgpage.diagnosis import LabelledRecord, train_classifier
+from ecgpage.diagnosis.classifier import IMAGE, MEMBERS, SIGNAL
 from ecgpage.diagnosis.dataset import RESOLUTION, PageDataset, find_page, jitter
 from ecgpage.diagnosis.labels import targets_of
+from ecgpage.diagnosis.metrics import binary_f_measure, calibration_error, macro_f_measure
 from ecgpage.diagnosis.network import INPUT_SIZE
-from ecgpage.diagnosis.train import MultiLabelLoss, split_records, usual_page
+from ecgpage.diagnosis.reading import PageReading
+from ecgpage.diagnosis.train import (
+    MultiLabelLoss,
+    OutOfFold,
+    choose_classes,
+    choose_judge,
+    judge_unseen,
+    usual_page,
+)
 from ecgpage.io import write_record
 from ecgpage.leads import LEADS, layout_3x4
 from ecgpage.synthesis import PROFILES, Arrangement, DrawnPage, choose_arrangement, draw_page
@@ -38,9 +48,12 @@ class CountingDrawer:
         return draw_page(beats(2.0), 100.0, SHORT, PROFILES["clean"].drawn_at(*RESOLUTION), rng)
 
 
+TARGETS = np.array([targets_of(labels, ("NORM", "CD")) for labels in (("NORM",), ("CD",))])
+
+
 def dataset(draw: CountingDrawer, cache: Path | None = None, **options: object) -> PageDataset:
     records = [LabelledRecord(Path("a"), ("NORM",)), LabelledRecord(Path("b"), ("CD",))]
-    return PageDataset(records, ("NORM", "CD"), draw, pages_per_record=2, cache=cache, **options)
+    return PageDataset(records, TARGETS, draw, pages_per_record=2, cache=cache, **options)
 
 
 def test_items_are_ink_and_targets() -> None:
@@ -122,14 +135,6 @@ def test_rare_positives_weigh_more_and_unknown_targets_nothing() -> None:
     assert unknown.item() == 0
 
 
-@pytest.mark.parametrize(("count", "share", "kept_out"), [(10, 0.2, 2), (1, 0.9, 0), (2, 0.9, 1), (5, 0.0, 0)])
-def test_the_split_loses_no_record_and_leaves_some_to_train_on(count: int, share: float, kept_out: int) -> None:
-    records = [LabelledRecord(Path(str(index)), ("NORM",)) for index in range(count)]
-    training, validation = split_records(records, share, seed=3)
-    assert len(validation) == kept_out
-    assert sorted([*training, *validation], key=lambda record: int(record.path.name)) == records
-
-
 def write_records(folder: Path, labels: Sequence[tuple[str, ...]]) -> list[LabelledRecord]:
     for index, names in enumerate(labels):
         write_record(folder, f"r{index}", beats(2.5), 100.0, LEADS, names)
@@ -138,27 +143,85 @@ def write_records(folder: Path, labels: Sequence[tuple[str, ...]]) -> list[Label
 
 def smallest() -> TrainingSettings:
     stage = StageSettings(batch_size=2, steps=2, seconds=60.0, warmup_steps=0)
-    return TrainingSettings(classifier=stage, drawing=DrawingSettings(("clean",), 1, 0.25))
+    return TrainingSettings(classifier=stage, drawing=DrawingSettings(("clean",), 1, 2))
 
 
-def test_training_ends_with_a_classifier_of_the_datas_classes(tmp_path: Path) -> None:
-    records = write_records(tmp_path / "data", [("NORM",), ("CD", "PVC"), ("NORM",), ("NORM",)])
+def reading(record: LabelledRecord) -> PageReading:
+    signal = np.full((250, 12), np.nan, np.float32)
+    signal[:, :3] = beats(2.5)[:, :3]
+    return PageReading(signal, 100.0, np.zeros(INPUT_SIZE, np.uint8), "clean", np.full(12, 20.0))
+
+
+def test_training_ends_with_networks_of_every_fold(tmp_path: Path) -> None:
+    records = write_records(tmp_path / "data", [("NORM",), ("CD", "PVC"), ("NORM",), ("CD", "PVC"), ()])
+    folds, readings = np.array([0, 0, 1, 1, 1]), [*map(reading, records[:3]), None, None]
     lines: list[str] = []
-    classifier = train_classifier(records, smallest(), tmp_path / "work", lines.append)
-    assert classifier is not None and classifier.classes == ("NORM", "CD", "PVC")
-    assert any(line.startswith("validation macro F") for line in lines)
-    assert [path.name for path in (tmp_path / "work").iterdir()] == ["classifier.safetensors"]  # drawn pages are gone
-    again = train_classifier(records, smallest(), tmp_path / "work", lines.append)
-    assert again is not None
-    torch.testing.assert_close(again.network.state_dict(), classifier.network.state_dict())
+    arguments = (records, folds, lambda _: readings, smallest(), tmp_path / "work", lines.append)
+    classifier, unseen = train_classifier(*arguments)
+    assert classifier.classes == ("NORM", "CD", "PVC") and len(classifier.thresholds) == 4
+    assert {len(networks) for networks in classifier.networks.values()} == {2}
+    assert unseen.names == ("r0", "r1", "r2")  # of r3 no page was read, r4 has no labels
+    assert set(unseen.logits) == set(MEMBERS) and all(part.shape == (3, 4) for part in unseen.logits.values())
+    assert any("on unseen records" in line for line in lines)
+    states = {f"{member}-{fold}.safetensors" for member in MEMBERS for fold in (0, 1)}
+    assert {path.name for path in (tmp_path / "work").iterdir()} == states  # drawn pages are gone
+    _, again = train_classifier(*arguments)
+    for member in MEMBERS:
+        np.testing.assert_allclose(again.logits[member], unseen.logits[member], atol=1e-3)
+
+
+def test_a_fold_is_not_judged_by_what_it_taught(tmp_path: Path) -> None:
+    """Networks of a fold read it by that fold's readings, and are told nothing of its labels."""
+    records = write_records(tmp_path, [("NORM",), ("CD",), ("NORM",), ("CD",)])
+    changed = [LabelledRecord(records[k].path, records[1 - k].labels) for k in (0, 1)] + records[2:]
+    asked: list[int] = []
+
+    def read(fold: int) -> list[PageReading | None]:
+        asked.append(fold)
+        return [reading(record) for record in records]
+
+    found = []
+    for k, labels in enumerate((records, changed)):
+        folds, work = np.array([0, 0, 1, 1]), tmp_path / f"work{k}"
+        found.append(train_classifier(labels, folds, read, smallest(), work, lambda _: None, [SIGNAL])[1])
+    assert asked == [0, 1, 0, 1]
+    np.testing.assert_array_equal(found[0].logits[SIGNAL][:2], found[1].logits[SIGNAL][:2])
+    assert not np.array_equal(found[0].logits[SIGNAL][2:], found[1].logits[SIGNAL][2:])
 
 
 def test_records_without_labels_train_no_classifier(tmp_path: Path) -> None:
     lines: list[str] = []
-    assert train_classifier([LabelledRecord(Path("a"), ())], smallest(), tmp_path, lines.append) is None
+    records = [LabelledRecord(Path("a"), ())]
+    assert train_classifier(records, np.zeros(1, int), lambda _: [None], smallest(), tmp_path, lines.append) is None
     assert "no record has labels" in lines[0]
 
 
-def test_targets_of_a_batch_without_records_are_empty() -> None:
-    pages = PageDataset([], ("NORM", "CD"), CountingDrawer())
-    assert pages.targets.shape == (0, 3) == (0, len(targets_of((), ("NORM", "CD"))))
+def test_classes_too_rare_to_learn_are_left_out_with_a_line() -> None:
+    lines: list[str] = []
+    labels = [("NORM",), ("NORM", "PAC"), ("CD",), ("CD",)]
+    assert choose_classes(labels, 2, lines.append) == ("NORM", "CD")
+    assert lines == ["class PAC is left out: 1 records, fewer than 2 folds"]
+    assert choose_classes([("PAC",)], 2, lines.append) == ("PAC",)  # nothing would be left
+
+
+def unseen_records(count: int = 400) -> OutOfFold:
+    """A signal that tells, an image that does not."""
+    rng = np.random.default_rng(0)
+    abnormal = rng.random(count) < 0.4
+    labels = np.where(abnormal, "CD", "NORM")
+    targets = np.array([targets_of((label,), ("NORM", "CD")) for label in labels])
+    told = np.where(targets > 0.5, 2.0, -2.0) + rng.normal(0, 1, targets.shape)
+    logits = {SIGNAL: told, IMAGE: rng.normal(0, 1, targets.shape)}
+    return OutOfFold(tuple(map(str, range(count))), ("NORM", "CD"), targets, logits, np.arange(count) % 4)
+
+
+def test_the_members_that_judge_best_are_kept() -> None:
+    lines: list[str] = []
+    judge = choose_judge(unseen_records(), lines.append)
+    assert SIGNAL in judge.members and len(lines) == 3
+    decided, abnormal, probabilities = judge_unseen(unseen_records(), (SIGNAL,))
+    targets = unseen_records().targets
+    assert macro_f_measure(targets[:, :-1], decided) > 0.93 and binary_f_measure(targets[:, -1], abnormal) > 0.93
+    assert calibration_error(targets[:, -1], probabilities[:, -1]) < 0.05
+    decided, abnormal, _ = judge_unseen(unseen_records(), (IMAGE,))
+    assert binary_f_measure(targets[:, -1], abnormal) < 0.65

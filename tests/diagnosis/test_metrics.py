@@ -2,7 +2,17 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ecgpage.diagnosis.metrics import choose_thresholds, class_f_measures, macro_f_measure, refine_thresholds
+from ecgpage.diagnosis.metrics import (
+    binary_f_measure,
+    calibration_error,
+    choose_binary_threshold,
+    choose_thresholds,
+    class_f_measures,
+    confusion_counts,
+    macro_f_measure,
+    refine_thresholds,
+    reliability,
+)
 
 
 def test_f_measures_by_hand() -> None:
@@ -54,3 +64,43 @@ def test_thresholds_chosen_together_reckon_with_classes_that_exclude_each_other(
     refined = refine_thresholds(targets, probabilities, start, first_hides_second)
     assert macro_f_measure(targets, first_hides_second(probabilities, start)) < 0.4
     assert macro_f_measure(targets, first_hides_second(probabilities, refined)) == 1.0
+
+
+def test_binary_f_is_the_mean_of_both_sides() -> None:
+    """Abnormal: 1 hit, 1 missed, 0 false: 2/3. Normal: 2 hits, 1 false, 0 missed: 4/5. The unknown does not count."""
+    targets = np.array([1.0, 1.0, 0.0, 0.0, np.nan])
+    said = np.array([True, False, False, False, True])
+    assert binary_f_measure(targets, said) == (2 / 3 + 4 / 5) / 2
+    assert np.isnan(binary_f_measure(np.full(3, np.nan), np.ones(3, bool)))
+
+
+def test_counts_by_hand() -> None:
+    targets = np.array([[1, 0], [1, 0], [0, 0], [0, 1]])
+    said = np.array([[1, 0], [0, 0], [1, 0], [0, 0]])
+    np.testing.assert_array_equal(confusion_counts(targets, said), [[1, 1, 1, 1], [0, 0, 1, 3]])
+
+
+@given(st.lists(st.tuples(st.sampled_from([0.0, 1.0, float("nan")]), st.floats(0, 1)), max_size=30))
+def test_the_binary_threshold_is_a_probability(records: list[tuple[float, float]]) -> None:
+    targets, probabilities = np.array(records, float).reshape(-1, 2).T
+    threshold = choose_binary_threshold(targets, probabilities)
+    assert 0 < threshold < 1
+    if len(set(targets[np.isfinite(targets)].tolist())) < 2:
+        assert threshold == 0.5
+
+
+def test_the_binary_threshold_parts_what_can_be_parted() -> None:
+    targets, probabilities = np.repeat([0.0, 1.0], 50), np.linspace(0.05, 0.5, 100)
+    threshold = choose_binary_threshold(targets, probabilities)
+    assert binary_f_measure(targets, probabilities >= threshold) > 0.97
+    assert binary_f_measure(targets, probabilities >= 0.5) < 0.4
+
+
+def test_reliability_by_hand() -> None:
+    """Two records at 0.1 to 0.2 of which one is positive, one at 1.0 that is: off by (2 x 0.35 + 1 x 0) / 3."""
+    targets, probabilities = np.array([0.0, 1.0, 1.0]), np.array([0.12, 0.18, 1.0])
+    low, high = reliability(targets, probabilities)
+    assert (low["records"], low["true"], round(low["said"], 6)) == (2, 0.5, 0.15)
+    assert (high["from"], high["records"], high["true"]) == (0.9, 1, 1.0)
+    np.testing.assert_allclose(calibration_error(targets, probabilities), 0.7 / 3)
+    assert np.isnan(calibration_error(targets[:0], probabilities[:0]))

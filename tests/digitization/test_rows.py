@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from ecgpage.digitization.rows import row_lines, trace_rows
+from ecgpage.digitization.crop import CropPadding, crop_geometry
+from ecgpage.digitization.rows import TALLER, row_lines, trace_rows
 from ecgpage.recording import LeadBox, LeadTrace
 
 
@@ -68,6 +69,52 @@ def test_a_row_without_print_has_no_line():
     lines = row_lines(traces)
     assert np.isnan(lines[0])
     assert lines[1] == 30.0
+
+
+class Cropped:
+    """A digitizer that sees a crop only: a wave down to y = 54 leaves it, and is lost or runs along its edge."""
+
+    def __init__(self, lost: bool, other: bool = False):
+        self.lost, self.other = lost, other
+        self.boxes = []
+
+    def trace(self, image, paper_to_picture, leads, zeros=None, bend=None):
+        self.boxes.append([box.box for box in leads])
+        return [self.one(box) for box in leads]
+
+    def one(self, box):
+        (_, top), (height, _) = crop_geometry(box.box, CropPadding())
+        bottom = top + (height - 1) / 10
+        x = np.linspace(box.box[0], box.box[2], 1500)
+        y = 30 + 24 * np.exp(-(((x - 40) / 0.8) ** 2))
+        if self.other and box.box[3] > 34.0:
+            y = np.full(1500, 33.0)  # another course in the taller crop
+        presence = np.where(y > bottom - 0.3, 0.0, 1.0) if self.lost else np.ones(1500)
+        return LeadTrace(box, x, np.minimum(y, bottom - 0.2), presence, np.full(1500, 0.1))
+
+
+@pytest.mark.parametrize("lost", [True, False])
+def test_a_trace_cut_off_by_its_crop_is_traced_again_in_a_taller_one(lost):
+    short = LeadBox("I", (10.0, 22.0, 70.0, 34.0), 0.9, row=0)
+    digitizer = Cropped(lost)
+    [trace] = trace_rows(digitizer, np.zeros((2, 2, 3), np.uint8), np.eye(3), [short])
+    assert [boxes for boxes in digitizer.boxes if boxes][1:] == [[(10.0, 22.0, 70.0, 34.0 + TALLER)]]
+    assert trace.y.max() == pytest.approx(54.0, abs=0.1) and trace.printed.all()
+    assert trace.lead == short
+
+
+def test_another_course_in_the_taller_crop_is_not_taken():
+    short = LeadBox("I", (10.0, 22.0, 70.0, 34.0), 0.9, row=0)
+    [trace] = trace_rows(Cropped(True, other=True), np.zeros((2, 2, 3), np.uint8), np.eye(3), [short])
+    assert trace.y.max() < 45 and trace.y[0] == pytest.approx(30.0)
+
+
+def test_a_trace_that_runs_free_is_traced_once():
+    digitizer = Cropped(True)
+    trace_rows(
+        digitizer, np.zeros((2, 2, 3), np.uint8), np.eye(3), [LeadBox("I", (10.0, 22.0, 70.0, 62.0), 0.9, row=0)]
+    )
+    assert len([boxes for boxes in digitizer.boxes if boxes]) == 1
 
 
 def test_no_leads_no_traces():

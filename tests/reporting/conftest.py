@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from ecgpage.leads import LEADS, layout_3x4
-from ecgpage.recording import Calibration, DigitizedPage, LeadBox, LeadTrace, Page, Recording
+from ecgpage.recording import Calibration, Diagnosis, DigitizedPage, LeadBox, LeadTrace, Page, Recording
 from ecgpage.synthesis import PROFILES, Arrangement, DrawnPage, draw_page
 
 FS, SAMPLES = 100.0, 1000
@@ -47,8 +47,7 @@ def make_page() -> Callable[..., DigitizedPage]:
             traces.append(LeadTrace(box, x, y, np.ones(len(x)), np.full(len(x), 0.1)))
         values = {
             "signal": true_recording(drawn, signal).astype(np.float32),
-            "labels": ("NORM",),
-            "probabilities": {"NORM": 0.91, "STTC": 0.12},
+            "diagnosis": Diagnosis(("NORM",), {"NORM": 0.91, "STTC": 0.12, "abnormal": 0.08}, False),
             "limb_lead_quality": 21.5,
             "warnings": (),
         } | changes

@@ -27,7 +27,7 @@ def record(signal: np.ndarray) -> Recording:
 
 
 def test_report_shows_the_page_left_and_the_leads_right(make_page):
-    page = make_page(probabilities={}, labels=(), limb_lead_quality=float("nan"))
+    page = make_page(diagnosis=None, limb_lead_quality=float("nan"))
     shifted = page.recording.signal + 0.3  # 3 mm above the recovered traces
     plain, compared = page_report(page, "page.png"), page_report(page, "page.png", shifted)
     assert plain.dtype == np.uint8

@@ -1,0 +1,83 @@
+"""Whether the columns of a page follow each other in time or all show the same seconds, told by a rhythm strip.
+
+Most electrocardiographs print each column from where the one before ended; some print the same seconds in every
+column. A strip below shows where the beats are, and so which of the two it is, unless they come too regularly to tell.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from ecgpage.calibration.assembly import time_origin
+from ecgpage.leads import MILLIMETERS_PER_SECOND
+from ecgpage.recording import LeadTrace
+
+STEP = 0.01
+"""s between the places at which steepness is compared."""
+
+REACH = 5
+"""Steps by which a column's beats may lie beside the strip's."""
+
+STEEPEST = 0.99
+"""Quantile of a trace's steepness that counts as 1."""
+
+LIKE, LIKER = 0.5, 0.25
+"""Correlation with the strip from which on columns may show its first seconds, and how much better that must be than
+with the seconds that follow from the columns' order."""
+
+
+def show_same_seconds(traces: Sequence[LeadTrace], speed: float = MILLIMETERS_PER_SECOND) -> bool:
+    """Whether columns of a page show the seconds of its first column, as far as a rhythm strip tells.
+
+    traces: in flat paper's millimetres, with the times of columns that follow each other; speed: mm/s.
+    """
+    strips = [trace for trace in traces if trace.lead.strip and trace.printed.any()]
+    later = [trace for trace in traces if not trace.lead.strip and trace.lead.start > 0 and trace.printed.any()]
+    if not strips or not later:
+        return False
+    origin = time_origin(traces, speed)
+    same, following = [], []
+    for start in sorted({trace.lead.start for trace in later}):
+        column = [trace for trace in later if trace.lead.start == start]
+        seconds = np.arange(0.1, column[0].lead.duration - 0.1, STEP)
+        beats = _steepness(column, origin + speed * (start + seconds))
+        same.append(_likeness(beats, _steepness(strips, origin + speed * seconds)))
+        following.append(_likeness(beats, _steepness(strips, origin + speed * (start + seconds))))
+    return bool(np.mean(same) > max(LIKE, np.mean(following) + LIKER))
+
+
+def _steepness(traces: Sequence[LeadTrace], places: np.ndarray) -> np.ndarray:
+    """Mean over traces of the squared slope at places, mm, each in units of its trace's steepest."""
+    total = np.zeros(len(places))
+    for trace in traces:
+        heights = np.interp(places, trace.x, np.where(trace.printed, trace.y, np.nan))
+        slope = np.nan_to_num(np.gradient(heights)) ** 2
+        total += np.minimum(slope / max(1e-9, float(np.quantile(slope, STEEPEST))), 1.0)
+    return np.convolve(total, np.ones(5) / 5, mode="same")
+
+
+def _likeness(one: np.ndarray, other: np.ndarray) -> float:
+    """Highest correlation of two courses moved against each other by up to ``REACH`` steps; 0 where one is flat."""
+    inner = one[REACH : len(one) - REACH]
+    if len(inner) < 2 * REACH or inner.std() == 0:
+        return 0.0
+    best = 0.0
+    for shift in range(2 * REACH + 1):
+        moved = other[shift : shift + len(inner)]
+        if moved.std() > 0:
+            best = max(best, float(np.corrcoef(inner, moved)[0, 1]))
+    return best
+
+
+def as_same_seconds(traces: Sequence[LeadTrace], speed: float = MILLIMETERS_PER_SECOND) -> tuple[LeadTrace, ...]:
+    """Move every column's traces to where the first column stands, and their times to its seconds."""
+    moved = []
+    for trace in traces:
+        away = speed * trace.lead.start
+        x0, y0, x1, y1 = trace.lead.box
+        lead = replace(trace.lead, start=0.0, box=(x0 - away, y0, x1 - away, y1))
+        moved.append(replace(trace, lead=lead, x=trace.x - away))
+    return tuple(moved)

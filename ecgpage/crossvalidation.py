@@ -1,0 +1,125 @@
+"""Cross-validation of the whole system: every record is judged by networks that never saw its patient."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from ecgpage.diagnosis.classifier import save_classifier
+from ecgpage.diagnosis.folds import assign_folds, find_database
+from ecgpage.diagnosis.reading import PageReading
+from ecgpage.diagnosis.train import OutOfFold, train_classifier
+from ecgpage.io import write_bytes, write_text
+from ecgpage.read_pages import read_pages, reading_of
+from ecgpage.reporting.cross_validation import figures, markdown
+from ecgpage.train import (
+    READINGS,
+    classifier_reading,
+    facts_of,
+    find_training_records,
+    keep_or_drop_states,
+    made_of,
+    train_stages,
+)
+from ecgpage.training.configuration import TrainingSettings
+
+STATES = "states"
+"""Folder of a cross-validation's networks."""
+
+
+@dataclass(frozen=True)
+class CrossValidation:
+    """What a cross-validation found.
+
+    names, folds: of all records; profiles: the kind of page that was read, "" where none was; snr: (records,) dB, mean
+    over the leads of what was read from the page, NaN where nothing was; unseen: of the labelled records, None where
+    there are none.
+    """
+
+    names: tuple[str, ...]
+    folds: np.ndarray
+    profiles: tuple[str, ...]
+    snr: np.ndarray
+    unseen: OutOfFold | None
+
+
+def cross_validate(
+    data_folder: Path,
+    output: Path,
+    settings: TrainingSettings,
+    model_folder: Path | None = None,
+    database: Path | None = None,
+    jobs: int = 0,
+    seconds: float = float("inf"),
+    report: Callable[[str], None] = print,
+) -> CrossValidation:
+    """Cross-validate on the WFDB records of a folder, in ``settings.drawing.folds`` folds.
+
+    model_folder: whose detector, name reader and digitizer read the pages of all folds; without one they are trained
+    anew for every fold, on the other folds' records. database: PTB-XL's table of patients and folds, by default the
+    one in or beside the folder. output: keeps what a stopped run needs to go on, and the classifier of the networks of
+    all folds in ``model``; ``write_report`` adds the figures. Records without labels count for the SNR only. jobs:
+    worker processes, 0 for one per processor. seconds: after this long no more pages are read; their records, a random
+    choice, are trained on by their own signals and not judged.
+    """
+    records = find_training_records(data_folder, report)
+    database = database or find_database(data_folder)
+    if database is None:
+        report(f"no table of patients in or beside {data_folder}: every record counts as its own patient")
+    names = tuple(record.path.name for record in records)
+    folds = assign_folds(names, settings.drawing.folds, database, settings.classifier.seed)
+    reading = classifier_reading(settings)
+    paths = [record.path for record in records]
+    read: dict[Path, Sequence[PageReading | None]] = {}
+    snr, profiles = np.full(len(records), np.nan), [""] * len(records)
+
+    def read_fold(fold: int) -> Sequence[PageReading | None]:
+        place = output if model_folder is not None else output / f"fold-{fold}"
+        if place not in read:
+            stages = model_folder
+            if stages is None:
+                stages = place / "model"
+                others = [path for path, part in zip(paths, folds, strict=True) if part != fold]
+                train_stages(data_folder, stages, settings.without("classifier"), report, only=others)
+            read.clear()
+            read[place] = read_pages(paths, stages, place / READINGS, reading, report, jobs, seconds)
+        for k in np.flatnonzero(folds == fold):
+            if (page := read[place][k]) is not None:
+                snr[k], profiles[k] = _mean(page.snr), page.profile
+        return read[place]
+
+    parts = [" ".join(map(str, folds)), None if model_folder is None else reading_of(model_folder, reading)]
+    keep_or_drop_states(output / STATES, made_of(records, settings, "classifier", parts), report)
+    trained = train_classifier(records, folds, read_fold, settings, output / STATES, report)
+    if trained is None:
+        for fold in range(settings.drawing.folds):
+            read_fold(fold)
+    else:
+        labelled = sum(bool(record.labels) for record in records)
+        save_classifier(output / "model", trained[0], facts_of(settings.classifier, data_folder, labelled))
+    found = CrossValidation(names, folds, tuple(profiles), snr, None if trained is None else trained[1])
+    write_report(found, output)
+    return found
+
+
+def write_report(found: CrossValidation, output: Path) -> None:
+    """Write ``crossvalidation.json``, ``crossvalidation.md`` and, of labelled records, what the networks said of each:
+    ``unseen.npz``."""
+    result = figures(found)
+    write_text(output / "crossvalidation.json", json.dumps(result, indent=2) + "\n")
+    write_text(output / "crossvalidation.md", markdown(result))
+    if (unseen := found.unseen) is not None:
+        content = io.BytesIO()
+        parts = {f"logits_{member}": logits for member, logits in unseen.logits.items()}
+        np.savez_compressed(content, names=unseen.names, targets=unseen.targets, folds=unseen.folds, **parts)
+        write_bytes(output / "unseen.npz", content.getvalue())
+
+
+def _mean(values: np.ndarray) -> float:
+    known = values[np.isfinite(values)]
+    return float(known.mean()) if known.size else float("nan")

@@ -1,0 +1,55 @@
+import numpy as np
+import pytest
+
+from ecgpage.calibration.assembly import assemble
+from ecgpage.calibration.simultaneous import as_same_seconds, show_same_seconds
+from ecgpage.leads import LEADS, PageLayout, layout_3x4
+from ecgpage.recording import LeadBox, LeadTrace
+
+FS, SPEED, GAIN, LEFT = 250.0, 25.0, 10.0, 30.0
+IRREGULAR = np.array([0.3, 1.0, 1.95, 2.6, 3.4, 4.5, 5.15, 6.1, 7.0, 7.6, 8.7, 9.5])
+REGULAR = np.arange(0.4, 10, 2.5 / 3)  # three beats in each column, at the same places
+
+
+def heart(beats: np.ndarray) -> np.ndarray:
+    """(samples, 12) mV."""
+    t = np.arange(round(10 * FS))[:, None] / FS - beats
+    return np.exp(-((t / 0.02) ** 2)).sum(axis=1)[:, None] * np.linspace(0.4, 1.5, 12)
+
+
+def page(beats: np.ndarray, same: bool, strips: tuple[str, ...] = ("II",)) -> list[LeadTrace]:
+    """A 3x4 page's traces as read with the times of columns that follow each other; ``same``: as none do."""
+    layout: PageLayout = layout_3x4(strips)
+    signal, traces = heart(beats), []
+    for lead in layout.leads:
+        shown = 0.0 if same and not lead.strip else lead.start
+        first, count = round(shown * FS), round(lead.duration * FS)
+        x = LEFT + SPEED * (lead.start + np.arange(count) / FS)
+        y = 40.0 + 30 * lead.row - GAIN * signal[first : first + count, LEADS.index(lead.name)]
+        box = (float(x[0]), float(y.min()), float(x[-1]), float(y.max()))
+        known = LeadBox(lead.name, box, 0.9, lead.strip, lead.row, lead.column, lead.start, lead.duration)
+        traces.append(LeadTrace(known, x, y, np.ones(count), np.full(count, 0.1), zero=40.0 + 30 * lead.row))
+    return traces
+
+
+@pytest.mark.parametrize("same", [True, False])
+def test_a_strip_tells_whether_columns_follow_each_other(same: bool) -> None:
+    assert show_same_seconds(page(IRREGULAR, same)) == same
+    assert show_same_seconds(page(IRREGULAR, same, ("V1", "II"))) == same
+
+
+def test_what_cannot_be_told_follows_the_usual_order() -> None:
+    """Without a strip; with beats that stand at the same places in every column either way."""
+    assert not show_same_seconds(page(IRREGULAR, True, strips=()))
+    assert not show_same_seconds(page(REGULAR, True)) and not show_same_seconds(page(REGULAR, False))
+    assert not show_same_seconds([])
+
+
+def test_columns_of_the_same_seconds_are_put_at_their_time() -> None:
+    traces = as_same_seconds(page(IRREGULAR, True))
+    signal, _ = assemble(traces, LEADS, FS, round(10 * FS))
+    quarter = round(2.5 * FS)
+    truth = heart(IRREGULAR)
+    np.testing.assert_allclose(signal[3 : quarter - 3], truth[3 : quarter - 3], atol=0.1)
+    np.testing.assert_allclose(signal[3:-3, 1], truth[3:-3, 1], atol=0.1)  # the strip, whole
+    assert np.isnan(signal[quarter + 3 :, [0, *range(2, 12)]]).all()
