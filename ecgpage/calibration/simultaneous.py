@@ -18,13 +18,14 @@ from ecgpage.recording import LeadTrace
 STEP = 0.01
 """s between the places at which steepness is compared."""
 
-REACH = 5
-"""Steps by which a column's beats may lie beside the strip's."""
+REACH, USUAL_REACH = 5, 20
+"""Steps by which a column's beats may lie beside the strip's: few where they are said to show its first seconds, many
+where they follow each other as usual, since on curled paper a strip is read up to 0.2 s off the rows above it."""
 
 STEEPEST = 0.99
 """Quantile of a trace's steepness that counts as 1."""
 
-LIKE, LIKER = 0.5, 0.25
+LIKE, LIKER = 0.85, 0.25
 """Correlation with the strip from which on columns may show its first seconds, and how much better that must be than
 with the seconds that follow from the columns' order."""
 
@@ -44,8 +45,8 @@ def show_same_seconds(traces: Sequence[LeadTrace], speed: float = MILLIMETERS_PE
         column = [trace for trace in later if trace.lead.start == start]
         seconds = np.arange(0.1, column[0].lead.duration - 0.1, STEP)
         beats = _steepness(column, origin + speed * (start + seconds))
-        same.append(_likeness(beats, _steepness(strips, origin + speed * seconds)))
-        following.append(_likeness(beats, _steepness(strips, origin + speed * (start + seconds))))
+        same.append(_likeness(beats, _steepness(strips, origin + speed * seconds), REACH))
+        following.append(_likeness(beats, _steepness(strips, origin + speed * (start + seconds)), USUAL_REACH))
     return bool(np.mean(same) > max(LIKE, np.mean(following) + LIKER))
 
 
@@ -59,13 +60,13 @@ def _steepness(traces: Sequence[LeadTrace], places: np.ndarray) -> np.ndarray:
     return np.convolve(total, np.ones(5) / 5, mode="same")
 
 
-def _likeness(one: np.ndarray, other: np.ndarray) -> float:
-    """Highest correlation of two courses moved against each other by up to ``REACH`` steps; 0 where one is flat."""
-    inner = one[REACH : len(one) - REACH]
-    if len(inner) < 2 * REACH or inner.std() == 0:
+def _likeness(one: np.ndarray, other: np.ndarray, reach: int) -> float:
+    """Highest correlation of two courses moved against each other by up to ``reach`` steps; 0 where one is flat."""
+    inner = one[reach : len(one) - reach]
+    if len(inner) < 2 * reach or inner.std() == 0:
         return 0.0
     best = 0.0
-    for shift in range(2 * REACH + 1):
+    for shift in range(2 * reach + 1):
         moved = other[shift : shift + len(inner)]
         if moved.std() > 0:
             best = max(best, float(np.corrcoef(inner, moved)[0, 1]))
