@@ -18,10 +18,10 @@ from PIL import Image
 from ecgpage.digitization.dataset import visible_leads
 from ecgpage.geometry import apply_homography
 from ecgpage.io import find_records, read_header, read_signal
-from ecgpage.leads import LEADS, MILLIMETERS_PER_MILLIVOLT, MILLIMETERS_PER_SECOND, PrintedLead
+from ecgpage.leads import LEADS, MILLIMETERS_PER_MILLIVOLT, MILLIMETERS_PER_SECOND, PrintedLead, standard_leads
 from ecgpage.synthesis import DrawnLead
 from ecgpage.synthesis.annotations import LEAST_SEEN
-from ecgpage.synthesis.records import PageReader, read_standard_leads, standard_leads
+from ecgpage.synthesis.records import PageReader, read_standard_leads
 
 KIT_FS = 500.0
 """Samples per second of ECG-Image-Kit's positions."""

@@ -225,7 +225,7 @@ def _add_crossvalidate(commands: argparse._SubParsersAction) -> None:
     cross.add_argument("--settings", type=Path, help="settings file (TOML); else as ECGPAGE_TRAINING says")
     cross.add_argument("--jobs", type=int, default=0, help="worker processes that read pages (0: one per processor)")
     cross.add_argument(
-        "--seconds", type=float, default=float("inf"), help="most time for reading pages; a random choice"
+        "--seconds", type=float, default=float("inf"), help="most time for reading pages, s; the rest are not judged"
     )
     cross.set_defaults(run=_crossvalidate)
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -13,39 +12,16 @@ import numpy as np
 from ecgpage.diagnosis.classifier import save_classifier
 from ecgpage.diagnosis.folds import assign_folds, find_database
 from ecgpage.diagnosis.reading import PageReading
-from ecgpage.diagnosis.train import OutOfFold, train_classifier
+from ecgpage.diagnosis.train import train_classifier
 from ecgpage.io import write_bytes, write_text
 from ecgpage.read_pages import read_pages, reading_of
-from ecgpage.reporting.cross_validation import figures, markdown
-from ecgpage.train import (
-    READINGS,
-    classifier_reading,
-    facts_of,
-    find_training_records,
-    keep_or_drop_states,
-    made_of,
-    train_stages,
-)
+from ecgpage.reporting.cross_validation import CrossValidation, figures, markdown
+from ecgpage.train import READINGS, STATES, classifier_reading, facts_of, find_training_records, made_of, train_stages
+from ecgpage.training.checkpoints import keep_or_drop
 from ecgpage.training.configuration import TrainingSettings
 
-STATES = "states"
-"""Folder of a cross-validation's networks."""
-
-
-@dataclass(frozen=True)
-class CrossValidation:
-    """What a cross-validation found.
-
-    names, folds: of all records; profiles: the kind of page that was read, "" where none was; snr: (records,) dB, mean
-    over the leads of what was read from the page, NaN where nothing was; unseen: of the labelled records, None where
-    there are none.
-    """
-
-    names: tuple[str, ...]
-    folds: np.ndarray
-    profiles: tuple[str, ...]
-    snr: np.ndarray
-    unseen: OutOfFold | None
+NETWORKS = "networks"
+"""Folder of a cross-validation's networks, each with its training's state."""
 
 
 def cross_validate(
@@ -94,8 +70,8 @@ def cross_validate(
         return read[place]
 
     parts = [" ".join(map(str, folds)), None if model_folder is None else reading_of(model_folder, reading)]
-    keep_or_drop_states(output / STATES, made_of(records, settings, "classifier", parts), report)
-    trained = train_classifier(records, folds, read_fold, settings, output / STATES, report)
+    keep_or_drop(output / NETWORKS, made_of(records, settings, "classifier", parts), STATES, report)
+    trained = train_classifier(records, folds, read_fold, settings, output / NETWORKS, report)
     if trained is None:
         for fold in range(settings.drawing.folds):
             read_fold(fold)

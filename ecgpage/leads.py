@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+
+import numpy as np
 
 LEADS = ("I", "II", "III", "aVR", "aVL", "aVF", "V1", "V2", "V3", "V4", "V5", "V6")
 """The twelve standard leads in the order in which records list them."""
@@ -119,3 +122,16 @@ def by_rows(order: tuple[str, ...], columns: int) -> tuple[tuple[str, ...], ...]
 def layout_3x4(strips: tuple[str, ...] = ("II",), seconds: float = 10.0) -> PageLayout:
     """The usual page: three rows of four leads, successive in time, above any number of full-width rhythm strips."""
     return layout_grid(by_columns(LEADS, 4), strips, seconds)
+
+
+def standard_leads(signal: np.ndarray, names: Sequence[str]) -> np.ndarray:
+    """Bring a signal (samples, leads) of the leads ``names``, in any order and case, into the order of ``LEADS``.
+
+    Returns (samples, 12) float32, NaN where a lead is missing; a lead that is none of the twelve is left out.
+    """
+    standard = np.full((len(signal), len(LEADS)), np.nan, np.float32)
+    for column, name in enumerate(names):
+        lead = canonical_lead(name)
+        if lead is not None:
+            standard[:, LEADS.index(lead)] = signal[:, column]
+    return standard

@@ -10,7 +10,6 @@ import time
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from contextlib import suppress
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -21,15 +20,17 @@ import torch
 
 from ecgpage.diagnosis.ink import ink_image
 from ecgpage.diagnosis.reading import PageReading, ReadingError, read_reading, write_reading
-from ecgpage.io import read_header, write_text
+from ecgpage.io import read_header
 from ecgpage.leads import LEADS
 from ecgpage.pipeline import Pipeline, build_pipeline
 from ecgpage.scoring import score_signal
-from ecgpage.synthesis import find_profiles
 from ecgpage.synthesis.annotations import printed_record
-from ecgpage.synthesis.records import PAGE_SECONDS, RecordDrawer
+from ecgpage.synthesis.records import PAGE_SECONDS
+from ecgpage.synthesis.signals import AS_RECORDED
+from ecgpage.training.checkpoints import keep_or_drop
+from ecgpage.training.configuration import DrawingSettings
+from ecgpage.training.loading import page_source
 
-MADE_OF = "made-of.json"
 READ_BY = ("detector", "name_reader", "digitizer")
 """Stages whose weights decide what is read."""
 
@@ -38,13 +39,15 @@ PROGRESS_SECONDS = 60.0
 
 @dataclass(frozen=True)
 class ReadingSettings:
-    """Which page of each record is drawn: one of these profiles (none: all mixed), by this seed.
+    """Which page of each record is read: drawn in one of these profiles (none: all mixed) by this seed, or, with
+    ``drawn_before``, the one that stands beside it.
 
     mixed: half precision on processors made for it (AVX-512 BF16), three times as fast there and 35 dB or more below
     the voltages.
     """
 
     profiles: tuple[str, ...] = ()
+    drawn_before: bool = False
     seed: int = 0
     mixed: bool = True
 
@@ -68,7 +71,7 @@ def read_pages(
     if len({record.name for record in records}) < len(records):
         raise ValueError("expected records of different names, came some twice: what is read is kept by name")
     build_pipeline(model_folder, diagnosis=False)  # says what is missing before any worker starts
-    _keep_or_drop(folder, reading_of(model_folder, settings), report)
+    keep_or_drop(folder, reading_of(model_folder, settings), ["*.npz"], report)
     order = np.random.default_rng(settings.seed).permutation(len(records))
     missing = [records[k] for k in order if not _place(folder, records[k]).exists()]
     started = reported = time.monotonic()
@@ -98,23 +101,14 @@ def _kept(path: Path, report: Callable[[str], None]) -> PageReading | None:
 
 
 def reading_of(model_folder: Path, settings: ReadingSettings) -> str:
-    """The stages' weights and the settings, as JSON."""
-    digests = {}
-    for stage in READ_BY:
-        with suppress(FileNotFoundError):
-            digests[stage] = hashlib.blake2b(
-                (model_folder / f"{stage}.safetensors").read_bytes(), digest_size=16
-            ).hexdigest()
+    """What readings are made of, as JSON: digests of the stages' weights that there are, and the settings."""
+    weights = {stage: model_folder / f"{stage}.safetensors" for stage in READ_BY}
+    digests = {
+        stage: hashlib.blake2b(path.read_bytes(), digest_size=16).hexdigest()
+        for stage, path in weights.items()
+        if path.exists()
+    }
     return json.dumps(digests | asdict(settings), indent=2)
-
-
-def _keep_or_drop(folder: Path, made_of: str, report: Callable[[str], None]) -> None:
-    note = folder / MADE_OF
-    if note.exists() and note.read_text(encoding="utf-8") != made_of:
-        report(f"{folder} holds pages read by other stages or drawn by other settings: reading anew")
-        for path in folder.glob("*.npz"):
-            path.unlink()
-    write_text(note, made_of)
 
 
 _pipeline: Pipeline | None = None
@@ -157,11 +151,12 @@ def _in_parallel(
 def _read_page(record: Path, folder: Path, settings: ReadingSettings) -> str:
     """Read a page of one record; returns what went wrong, "" where nothing did."""
     assert _pipeline is not None
+    drawing = DrawingSettings(settings.profiles, drawn_before=settings.drawn_before)
     rng = np.random.default_rng([settings.seed, 0, zlib.crc32(record.name.encode())])
     try:
-        fs, samples = (header := read_header(record)).fs, header.num_samples
-        count = min(samples, round(PAGE_SECONDS * fs))
-        drawn = RecordDrawer(find_profiles(settings.profiles))(record, rng)
+        header = read_header(record)
+        fs, count = header.fs, min(header.num_samples, round(PAGE_SECONDS * header.fs))
+        drawn = page_source(drawing, AS_RECORDED)(record, rng)
         read = _pipeline.digitize(drawn.image, fs, count, LEADS)
     except (ValueError, OSError) as error:
         return f"left out: {record}: {error}"

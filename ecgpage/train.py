@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import shutil
 import subprocess
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import asdict, replace
@@ -17,15 +16,17 @@ from ecgpage.detection.name_training import train_name_reader
 from ecgpage.detection.train import train_detector
 from ecgpage.diagnosis.classifier import Classifier, save_classifier
 from ecgpage.diagnosis.dataset import LabelledRecord
-from ecgpage.diagnosis.folds import assign_folds, find_database
-from ecgpage.diagnosis.train import CLASSIFIER_PAGES, OutOfFold, train_classifier
+from ecgpage.diagnosis.folds import assign_folds, count_patients, find_database
+from ecgpage.diagnosis.judge import OutOfFold
+from ecgpage.diagnosis.train import CLASSIFIER_PAGES, train_classifier
 from ecgpage.digitization.digitizer import read_digitizer, save_digitizer
 from ecgpage.digitization.train import train_digitizer
 from ecgpage.header import RecordError
-from ecgpage.io import find_records, has_signal, read_header, read_signal, write_text
+from ecgpage.io import find_records, has_signal, read_header, read_signal
 from ecgpage.read_pages import ReadingSettings, read_pages, reading_of
 from ecgpage.synthesis.records import SHORTEST_SECONDS
 from ecgpage.synthesis.signals import VARIED
+from ecgpage.training.checkpoints import keep_or_drop
 from ecgpage.training.configuration import StageSettings, TrainingSettings, settings_from_environment
 from ecgpage.training.loading import page_source
 
@@ -34,6 +35,9 @@ READINGS = "readings"
 
 READING_SHARE = 0.5
 """Most of the classifier's time that goes into reading pages."""
+
+STATES = ("*.safetensors", CLASSIFIER_PAGES)
+"""Names of what a training goes on from."""
 
 CHECKPOINTS = "checkpoints"
 """Folder inside the model folder that keeps the state of a training, so that it can go on."""
@@ -55,8 +59,7 @@ def train_stages(
     default what the environment asks for. network: the detector's variant and input size. weights: a checkpoint that
     detector (see ``train_detector``) or digitizer start from. database: PTB-XL's table, whose patients the classifier
     keeps together (by default the one in or beside the folder). only: paths of the records to train on, of those in
-    the folder; by default all. A training that was stopped goes on from
-    ``model_folder/checkpoints``.
+    the folder; by default all. A training that was stopped goes on from ``model_folder/checkpoints``.
     Raises RecordError where the folder has no record with a signal.
     """
     settings = settings or settings_from_environment()
@@ -69,7 +72,7 @@ def train_stages(
 
     def state_folder(stage: str, *more: object) -> Path:
         folder = model_folder / CHECKPOINTS / stage
-        keep_or_drop_states(folder, made_of(records, settings, stage, more), report)
+        keep_or_drop(folder, made_of(records, settings, stage, more), STATES, report)
         return folder
 
     start = None if weights is None else hashlib.blake2b(weights.read_bytes(), digest_size=16).hexdigest()
@@ -111,18 +114,18 @@ def train_diagnosis(
     """Train the classifier on pages read with the stages of a model folder; see ``train_classifier``.
 
     Reading takes up to ``READING_SHARE`` of the stage's time; networks learn of the records left from their own
-    signals. folder: keeps what was read and the states. Without any labelled record, None.
+    signals. folder: keeps what was read and the states. Returns None, with a line to ``report``, for labelled records
+    of fewer than two patients.
     """
     named, stage = _named("classifier", report), settings.classifier
     labelled = [record for record in records if record.labels]
-    if not labelled:
-        named("no record has labels: no classifier is trained")
+    names, paths = [record.path.name for record in labelled], [record.path for record in labelled]
+    count = min(settings.drawing.folds, count_patients(names, database))
+    if count < 2:
+        named(f"{len(labelled)} records with labels, of {count} patients: no classifier is trained, it takes two")
         return None
-    count = min(settings.drawing.folds, len(labelled))
-    folds = assign_folds([record.path.name for record in labelled], count, database, stage.seed)
-    reading = classifier_reading(settings)
-    paths, seconds = [record.path for record in labelled], READING_SHARE * stage.seconds
-    readings = read_pages(paths, model_folder, folder / READINGS, reading, named, seconds=seconds)
+    folds, seconds = assign_folds(names, count, database, stage.seed), READING_SHARE * stage.seconds
+    readings = read_pages(paths, model_folder, folder / READINGS, classifier_reading(settings), named, seconds=seconds)
     networks = replace(settings, classifier=replace(stage, seconds=stage.seconds - seconds))
     return train_classifier(labelled, folds, lambda _: readings, networks, folder, named)
 
@@ -130,7 +133,8 @@ def train_diagnosis(
 def classifier_reading(settings: TrainingSettings) -> ReadingSettings:
     """How pages are read for the classifier."""
     stage = settings.classifier
-    return ReadingSettings(settings.drawing.profiles, stage.seed, stage.precision == "mixed")
+    drawing = settings.drawing
+    return ReadingSettings(drawing.profiles, drawing.drawn_before, stage.seed, stage.precision == "mixed")
 
 
 def find_training_records(folder: Path, report: Callable[[str], None] = print) -> list[LabelledRecord]:
@@ -166,20 +170,6 @@ def _fault(record: Path) -> str | None:
     except (ValueError, OSError) as error:
         return str(error)
     return None
-
-
-def keep_or_drop_states(folder: Path, made: str, report: Callable[[str], None]) -> None:
-    """Drop the states of a training on other data or with other settings, so that none goes on from them.
-
-    made: what tells trainings apart, see ``made_of``; kept beside the states.
-    """
-    note = folder / "made-of.json"
-    if note.exists() and note.read_text(encoding="utf-8") != made:
-        report(f"{folder} holds a training on other records or with other settings: starting anew")
-        for state in folder.glob("*.safetensors"):
-            state.unlink()
-        shutil.rmtree(folder / CLASSIFIER_PAGES, ignore_errors=True)
-    write_text(note, made)
 
 
 def made_of(

@@ -66,7 +66,8 @@ def test_every_record_is_judged_once_and_the_figures_are_written(records, read_b
     assert found.folds[0] == found.folds[1]  # one patient
     np.testing.assert_array_equal(np.isfinite(found.snr), [k % 4 > 0 for k in range(9)])
     assert np.nanmean(found.snr) == 15.0
-    figures = json.loads((output / "crossvalidation.json").read_text())
+    text = (output / "crossvalidation.json").read_text()
+    figures = json.loads(text, parse_constant=lambda name: pytest.fail(f"{name} is no JSON"))
     assert figures["records"] == 9 and figures["judged"] == 5 and len(figures["folds"]) == 3
     assert figures["classes"] == ["NORM", "CD"]  # two PVC, fewer than three folds
     for judged in figures["members"].values():
@@ -83,7 +84,7 @@ def test_every_record_is_judged_once_and_the_figures_are_written(records, read_b
 def test_a_stopped_run_goes_on(records, read_by, tmp_path) -> None:
     lines: list[str] = []
     first = cross_validate(records, tmp_path / "out", smallest(), tmp_path / "model", report=lambda _: None)
-    (tmp_path / "out" / "states" / "image-2.safetensors").unlink()
+    (tmp_path / "out" / "networks" / "image-2.safetensors").unlink()
     again = cross_validate(records, tmp_path / "out", smallest(), tmp_path / "model", report=lines.append)
     assert sum("resumed" in line for line in lines) == 5  # six networks, one gone
     np.testing.assert_allclose(again.unseen.logits["signal"], first.unseen.logits["signal"], atol=1e-5)

@@ -1,12 +1,16 @@
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from ecgpage import read_pages as reading
-from ecgpage.io import write_record
+from ecgpage.diagnosis.reading import read_reading
+from ecgpage.io import read_header, read_image, write_record
 from ecgpage.leads import LEADS
 from ecgpage.read_pages import ReadingSettings, read_pages
+from ecgpage.recording import DigitizedPage, Page, Recording
+from ecgpage.synthesis.export import ExportSettings, export_pages
 from ecgpage.training import CheckpointError
 
 
@@ -39,13 +43,21 @@ def test_pages_are_drawn_read_scored_and_kept(records: list[Path], root: Path, t
     np.testing.assert_array_equal(again.signal, good.signal)
 
 
-def test_readings_of_other_settings_are_made_anew(tmp_path: Path) -> None:
-    lines: list[str] = []
-    for made_of, left in (("a", True), ("a", True), ("b", False)):
-        reading._keep_or_drop(tmp_path, made_of, lines.append)
-        assert not (tmp_path / "x.npz").exists() or left
-        (tmp_path / "x.npz").write_bytes(b"")
-    assert len(lines) == 1 and "reading anew" in lines[0]
+def test_pages_drawn_before_are_read_as_they_are(records: list[Path], tmp_path: Path, monkeypatch) -> None:
+    export_pages(records[0], tmp_path, ExportSettings("kit", seed=5), report=lambda _: None)
+    seen: list[np.ndarray] = []
+
+    def digitize(image: np.ndarray, fs: float, samples: int, names: tuple[str, ...]) -> DigitizedPage:
+        seen.append(image)
+        signal = np.full((samples, len(names)), np.nan, np.float32)
+        return DigitizedPage(Page(image, image.shape[:2], np.eye(3), True), (), None, (), Recording(signal, fs, names))
+
+    monkeypatch.setattr(reading, "_pipeline", SimpleNamespace(digitize=digitize))
+    settings = ReadingSettings(drawn_before=True)
+    assert reading._read_page(tmp_path / "good", tmp_path / "kept", settings) == ""
+    [picture] = read_header(tmp_path / "good").images
+    np.testing.assert_array_equal(seen[0], read_image(picture))
+    assert read_reading(tmp_path / "kept" / "good.npz").profile == "kit"
 
 
 def test_names_must_differ_and_stages_must_be_there(tmp_path: Path) -> None:

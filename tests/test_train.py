@@ -14,13 +14,14 @@ import torch
 
 from ecgpage import cli
 from ecgpage.detection import load_detector
+from ecgpage.diagnosis import LabelledRecord
 from ecgpage.digitization.digitizer import load_digitizer, save_digitizer
 from ecgpage.digitization.network import LeadDigitizer
 from ecgpage.header import RecordError
 from ecgpage.io import read_signal, write_record, write_text
 from ecgpage.leads import LEADS
 from ecgpage.synthesis.export import ExportSettings, export_pages
-from ecgpage.train import find_training_records, keep_or_drop_states, train_stages
+from ecgpage.train import find_training_records, train_diagnosis, train_stages
 from ecgpage.training import DrawingSettings, StageSettings, TrainingSettings
 from yolov7 import yolov7_tiny
 
@@ -110,14 +111,15 @@ def test_broken_records_are_left_out_and_named(records, tmp_path):
         find_training_records(tmp_path / "nowhere", lines.append)
 
 
-def test_a_training_on_other_records_does_not_go_on(tmp_path):
+@pytest.mark.parametrize("labels", [[], [("NORM",)], [("NORM",), ("CD",)]])
+def test_fewer_than_two_labelled_patients_train_no_classifier(labels, tmp_path):
+    """Two records of one patient in the third case; nothing is read for it, so no stage need be there."""
+    table = tmp_path / "ptbxl_database.csv"
+    table.write_text("ecg_id,patient_id,strat_fold\n" + "".join(f"{k},7,{k}\n" for k in range(len(labels))))
+    records = [LabelledRecord(tmp_path / str(k), names) for k, names in enumerate([*labels, ()])]
     lines = []
-    keep_or_drop_states(tmp_path, "these", lines.append)
-    (tmp_path / "detector.safetensors").write_bytes(b"state")
-    keep_or_drop_states(tmp_path, "these", lines.append)
-    assert (tmp_path / "detector.safetensors").exists() and not lines
-    keep_or_drop_states(tmp_path, "others", lines.append)
-    assert not (tmp_path / "detector.safetensors").exists() and "starting anew" in lines[0]
+    assert train_diagnosis(records, tmp_path, tmp_path, TrainingSettings(), lines.append, table) is None
+    assert len(lines) == 1 and "no classifier is trained" in lines[0]
 
 
 def test_the_product_does_not_lean_on_the_challenges_scripts(root):

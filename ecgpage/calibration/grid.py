@@ -202,7 +202,7 @@ def measure_grid(page: Page, settings: GridSettings | None = None) -> GridEstima
     best = _best_lattice(contrast, settings)
     if best is None or best.strength < settings.smallest_strength or best.agreement < settings.smallest_agreement:
         return nothing_found(0.0 if best is None else best.strength)
-    return _on_page(best, factor, page.size)
+    return _on_page(_upright(contrast, best), factor, page.size)
 
 
 def _best_lattice(contrast: np.ndarray, settings: GridSettings) -> Lattice | None:
@@ -220,15 +220,15 @@ def _best_lattice(contrast: np.ndarray, settings: GridSettings) -> Lattice | Non
             best = max(best, follow_lattice(contrast, start), key=lambda candidate: candidate.quality)
         if sure or settings.is_sure(best):
             break
-    return best if best is None else _upright_rows(contrast, best)
+    return best
 
 
-def _upright_rows(contrast: np.ndarray, lattice: Lattice) -> Lattice:
-    """Of a pattern on the diagonal, the one whose diagonals it may be, where that is seen too; else the lattice itself.
+def _upright(contrast: np.ndarray, lattice: Lattice) -> Lattice:
+    """Of a lattice on the diagonal, the one whose diagonals it may be, where that is seen too; else the lattice itself.
 
-    Dots, and lines whose crossings stand out, repeat along the diagonals of their squares as well, closer by the square
-    root of two. The diagonals of no pattern are half as fine as a pattern of lines, so a page of lines that lies at 45
-    degrees stays.
+    contrast: (H, W), see ``grid_contrast``. Dots, and lines whose crossings stand out, repeat along the diagonals of
+    their squares as well, closer by the square root of two. Lines that lie at 45 degrees show nothing at half the sums
+    of their frequencies, and stay.
     """
     height, width = contrast.shape
     vectors, _ = frequencies_at(lattice.lattice_to_image, np.array([(width - 1) / 2, (height - 1) / 2]))

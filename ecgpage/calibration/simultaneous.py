@@ -22,6 +22,9 @@ REACH, USUAL_REACH = 5, 20
 """Steps by which a column's beats may lie beside the strip's: few where they are said to show its first seconds, many
 where they follow each other as usual, since on curled paper a strip is read up to 0.2 s off the rows above it."""
 
+FEWEST = 4 * USUAL_REACH
+"""Steps of a column, 0.8 s, below which it shows too little to tell."""
+
 STEEPEST = 0.99
 """Quantile of a trace's steepness that counts as 1."""
 
@@ -44,6 +47,8 @@ def show_same_seconds(traces: Sequence[LeadTrace], speed: float = MILLIMETERS_PE
     for start in sorted({trace.lead.start for trace in later}):
         column = [trace for trace in later if trace.lead.start == start]
         seconds = np.arange(0.1, column[0].lead.duration - 0.1, STEP)
+        if len(seconds) < FEWEST:
+            return False
         beats = _steepness(column, origin + speed * (start + seconds))
         same.append(_likeness(beats, _steepness(strips, origin + speed * seconds), REACH))
         following.append(_likeness(beats, _steepness(strips, origin + speed * (start + seconds)), USUAL_REACH))
@@ -51,7 +56,7 @@ def show_same_seconds(traces: Sequence[LeadTrace], speed: float = MILLIMETERS_PE
 
 
 def _steepness(traces: Sequence[LeadTrace], places: np.ndarray) -> np.ndarray:
-    """Mean over traces of the squared slope at places, mm, each in units of its trace's steepest."""
+    """Sum over traces of the squared slope at places (n,), mm, each in units of its trace's steepest: (n,)."""
     total = np.zeros(len(places))
     for trace in traces:
         heights = np.interp(places, trace.x, np.where(trace.printed, trace.y, np.nan))
@@ -63,7 +68,7 @@ def _steepness(traces: Sequence[LeadTrace], places: np.ndarray) -> np.ndarray:
 def _likeness(one: np.ndarray, other: np.ndarray, reach: int) -> float:
     """Highest correlation of two courses moved against each other by up to ``reach`` steps; 0 where one is flat."""
     inner = one[reach : len(one) - reach]
-    if len(inner) < 2 * reach or inner.std() == 0:
+    if inner.std() == 0:
         return 0.0
     best = 0.0
     for shift in range(2 * reach + 1):

@@ -11,7 +11,6 @@ import numpy as np
 import torch
 from torch import nn
 
-from ecgpage.diagnosis.beats import view_signal
 from ecgpage.diagnosis.dataset import ink_tensor
 from ecgpage.diagnosis.fusion import Fusion
 from ecgpage.diagnosis.ink import ink_image
@@ -19,7 +18,8 @@ from ecgpage.diagnosis.labels import ABNORMAL, decide_labels
 from ecgpage.diagnosis.network import PageClassifier
 from ecgpage.diagnosis.signal_dataset import batch_of
 from ecgpage.diagnosis.signal_network import SignalClassifier
-from ecgpage.leads import LEADS, canonical_lead
+from ecgpage.diagnosis.signal_view import view_signal
+from ecgpage.leads import standard_leads
 from ecgpage.recording import Diagnosis, Page
 from ecgpage.training import CheckpointError
 from ecgpage.training.model_folder import describe_stage, load_stage, save_stage
@@ -70,7 +70,7 @@ class Classifier:
         """
         inputs = {}
         if SIGNAL in self.networks:
-            inputs[SIGNAL] = batch_of(view_signal(_in_order(signal, names), fs))
+            inputs[SIGNAL] = batch_of(view_signal(standard_leads(signal, names), fs))
         if IMAGE in self.networks:
             inputs[IMAGE] = ink_tensor(ink_image(page.image, page.page_to_picture, page.size))[None]
         logits = np.stack([mean_logits(part, inputs[name]) for name, part in self.networks.items()], axis=1)
@@ -84,16 +84,6 @@ def mean_logits(networks: Sequence[nn.Module], inputs: Any) -> np.ndarray:
     """Mean logits of networks over a batch: (B, classes + 1) float64."""
     with torch.inference_mode():
         return torch.stack([network(inputs) for network in networks]).mean(dim=0).double().numpy()
-
-
-def _in_order(signal: np.ndarray, names: Sequence[str]) -> np.ndarray:
-    """(samples, leads) of any names -> (samples, 12) float32 in the order of LEADS, NaN where a lead is missing."""
-    ordered = np.full((len(signal), len(LEADS)), np.nan, np.float32)
-    for column, name in enumerate(names):
-        lead = canonical_lead(name)
-        if lead is not None:
-            ordered[:, LEADS.index(lead)] = signal[:, column]
-    return ordered
 
 
 def save_classifier(folder: Path, classifier: Classifier, description: Mapping[str, Any] | None = None) -> None:

@@ -33,16 +33,12 @@ def assign_folds(names: Sequence[str], count: int, database: Path | None = None,
     its folds where there are at least ``count`` of them. A record that it does not list is its own patient. Raises
     FoldError for a table that cannot be read and for fewer patients than folds.
     """
-    origins = {} if database is None else read_origins(database)
-    known = [origins.get(_number(name)) for name in names]
-    given = {origin.fold for origin in known if origin is not None and origin.fold}
+    origins = _origins(names, database)
+    given = {origin.fold for origin in origins if origin.fold}
     keep_given = len(given) >= count
     groups: dict[str, list[int]] = {}
-    for k, (name, origin) in enumerate(zip(names, known, strict=True)):
-        if origin is None:
-            key = f"record {name}"
-        else:
-            key = f"fold {origin.fold}" if keep_given and origin.fold else f"patient {origin.patient}"
+    for k, origin in enumerate(origins):
+        key = f"fold {origin.fold}" if keep_given and origin.fold else f"patient {origin.patient}"
         groups.setdefault(key, []).append(k)
     if len(groups) < count:
         raise FoldError(f"expected at least {count} patients for {count} folds, came {len(groups)}")
@@ -54,6 +50,17 @@ def assign_folds(names: Sequence[str], count: int, database: Path | None = None,
         folds[group] = fold
         sizes[fold] += len(group)
     return folds
+
+
+def count_patients(names: Sequence[str], database: Path | None = None) -> int:
+    """How many patients the records are of, as ``assign_folds`` tells them apart."""
+    return len({origin.patient for origin in _origins(names, database)})
+
+
+def _origins(names: Sequence[str], database: Path | None) -> list[Origin]:
+    """Of each record; one that the table does not list is a patient of its own name."""
+    known = {} if database is None else read_origins(database)
+    return [known.get(_number(name), Origin(f"of {name}")) for name in names]
 
 
 def _number(name: str) -> str:

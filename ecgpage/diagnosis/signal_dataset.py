@@ -11,9 +11,9 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from ecgpage.diagnosis.beats import SignalView, view_signal
 from ecgpage.diagnosis.reading import PageReading
 from ecgpage.diagnosis.signal_network import SignalBatch
+from ecgpage.diagnosis.signal_view import SignalView, view_signal
 
 ReadRecord = Callable[[Path], tuple[np.ndarray, float]]
 """From a record's path to its own signal: ((samples, 12) mV, fs)."""
@@ -36,7 +36,7 @@ LARGEST_VOLTAGE = 4.0
 
 @dataclass(frozen=True)
 class SignalViews:
-    """Views of records' signals; see ``beats.SignalView``.
+    """Views of records' signals; see ``signal_view.SignalView``.
 
     beat: (records, views, 12, BEAT_SAMPLES), rhythm: (records, views, 12, RHYTHM_SAMPLES), both float16 mV;
     figures: (records, views, figures) float32. Of a record's views the first ``read`` are what pages gave, possibly

@@ -7,14 +7,14 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from ecgpage.diagnosis.beats import FIGURES
+from ecgpage.diagnosis.signal_view import FIGURES
 from ecgpage.leads import LEADS
 
 FIGURE_FEATURES = 32
 
 
 class SignalBatch(NamedTuple):
-    """Signals as the network reads them; see ``beats.SignalView``.
+    """Signals as the network reads them; see ``signal_view.SignalView``.
 
     beat: (B, 24, BEAT_SAMPLES) and rhythm: (B, 24, RHYTHM_SAMPLES) float, each the 12 leads in mV, 0 where nothing is
     printed, then 12 masks of 0 and 1; figures: (B, len(FIGURES)).

@@ -96,18 +96,21 @@ def row_lines(traces: Sequence[LeadTrace]) -> list[float]:
     return [float(lines.get(trace.lead.row, np.nan)) for trace in traces]
 
 
+def _crop_edges(trace: LeadTrace) -> tuple[float, float]:
+    """Paper y, mm, of the first and the last row of the crop that a trace was read from."""
+    (_, top), (height, _) = crop_geometry(trace.lead.box, CropPadding())
+    return top, top + (height - 1) / ROWS_PER_MM
+
+
 def _taller_box(trace: LeadTrace) -> tuple[float, float, float, float] | None:
     """The lead's box, taller at the side where the trace meets the edge of its crop; None where it meets none."""
-    (_, top), (height, _) = crop_geometry(trace.lead.box, CropPadding())
-    bottom = top + (height - 1) / ROWS_PER_MM
-    x0, _, x1, _ = trace.lead.box
-    inside = (trace.x > x0 + FREE) & (trace.x < x1 - FREE)
-    beside = np.convolve(inside & ~trace.printed, np.ones(2 * BESIDE + 1), mode="same") > 0
-    reach = np.where(beside, FREE, CUT)
+    top, bottom = _crop_edges(trace)
+    x0, y0, x1, y1 = trace.lead.box
+    lost = ~trace.printed & (trace.x > x0 + FREE) & (trace.x < x1 - FREE)
+    reach = np.where(_near(lost, BESIDE), FREE, CUT)
     above, below = ((trace.printed & side).any() for side in (trace.y < top + reach, trace.y > bottom - reach))
     if not above and not below:
         return None
-    x0, y0, x1, y1 = trace.lead.box
     return x0, y0 - (TALLER if above else 0.0), x1, y1 + (TALLER if below else 0.0)
 
 
@@ -116,8 +119,7 @@ def _completed(trace: LeadTrace, other: LeadTrace) -> LeadTrace:
 
     Unchanged where the other is not the same course: where the first ran free, both must agree.
     """
-    (_, top), (height, _) = crop_geometry(trace.lead.box, CropPadding())
-    bottom = top + (height - 1) / ROWS_PER_MM
+    top, bottom = _crop_edges(trace)
     free = trace.printed & (trace.y > top + FREE) & (trace.y < bottom - FREE)
     if not free.any() or not other.printed.any() or _taller_box(other) is not None:
         return trace
@@ -125,11 +127,16 @@ def _completed(trace: LeadTrace, other: LeadTrace) -> LeadTrace:
     if np.mean(np.abs(y - trace.y)[free] < SAME) < MOST:
         return trace
     first, _, last, _ = trace.lead.box
-    kept = np.convolve(~free & (trace.x > first) & (trace.x < last), np.ones(2 * AROUND + 1), mode="same") == 0
+    taken = _near(~free & (trace.x > first) & (trace.x < last), AROUND)
     ends = (trace.x < first + FREE) | (trace.x > last - FREE)  # from which time is told
-    y, spread = np.where(kept, trace.y, y), np.where(kept, trace.spread, spread)
-    presence = np.where(kept | ends, trace.presence, np.maximum(trace.presence, presence))
+    y, spread = np.where(taken, y, trace.y), np.where(taken, spread, trace.spread)
+    presence = np.where(taken & ~ends, np.maximum(trace.presence, presence), trace.presence)
     return replace(trace, y=y, presence=presence, spread=spread)
+
+
+def _near(points: np.ndarray, reach: int) -> np.ndarray:
+    """Which points of a trace, (N,) bool, are or stand within ``reach`` points of those of a mask."""
+    return np.convolve(points, np.ones(2 * reach + 1), mode="same") > 0
 
 
 def _is_doubtful(trace: LeadTrace, line: float) -> bool:

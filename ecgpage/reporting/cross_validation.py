@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
+from ecgpage.diagnosis.judge import OutOfFold, combinations, judge_unseen
 from ecgpage.diagnosis.labels import ABNORMAL
 from ecgpage.diagnosis.metrics import (
     binary_f_measure,
@@ -16,98 +18,111 @@ from ecgpage.diagnosis.metrics import (
     macro_f_measure,
     reliability,
 )
-from ecgpage.diagnosis.train import OutOfFold, combinations, judge_unseen
 from ecgpage.reporting.tables import Value, markdown_table
 
-if TYPE_CHECKING:
-    from ecgpage.crossvalidation import CrossValidation
-
-SNR_STEPS = (5, 10, 15)
-"""dB; how well a page was read, for the table that tells what good reading is worth."""
+QUALITIES = ((-np.inf, "below 5 dB"), (5.0, "5 to 10 dB"), (10.0, "10 to 15 dB"), (15.0, "15 dB and more"))
+"""How well a page was read: the least SNR, dB, and its name, for the table that tells what good reading is worth."""
 
 PUBLISHED_BINARY = 0.8721
 """F-measure over normal and abnormal of the published system, 5-fold cross-validation on 21,799 records of PTB-XL
 (Inventec AIC, Computing in Cardiology 2024)."""
 
 
+@dataclass(frozen=True)
+class CrossValidation:
+    """What a cross-validation found.
+
+    names, folds: of all records; profiles: the kind of page that was read, "" where none was; snr: (records,) dB, mean
+    over the leads of what was read from the page, NaN where nothing was; unseen: of the labelled records, None where
+    there are none.
+    """
+
+    names: tuple[str, ...]
+    folds: np.ndarray
+    profiles: tuple[str, ...]
+    snr: np.ndarray
+    unseen: OutOfFold | None
+
+
 def figures(found: CrossValidation) -> dict[str, Any]:
-    """Return all figures, JSON-like: of folds, members, classes, kinds of pages, reliability."""
-    result: dict[str, Any] = {
-        "records": len(found.names),
-        "folds": [
-            {"fold": int(fold), "records": int((found.folds == fold).sum()), **_snr(found.snr[found.folds == fold])}
-            for fold in np.unique(found.folds)
-        ],
-        "snr": _snr(found.snr),
-    }
+    """Return all figures, JSON-like, None for what cannot be told: of folds, members, classes, kinds of pages."""
+    folds = [
+        {"fold": int(fold), "records": int((found.folds == fold).sum()), **_snr(found.snr[found.folds == fold])}
+        for fold in np.unique(found.folds)
+    ]
+    result: dict[str, Any] = {"records": len(found.names), "folds": folds, "snr": _snr(found.snr)}
+    result["spread"] = {name: _spread([fold[name] for fold in folds]) for name in ("snr_mean", "snr_median")}
     if found.unseen is None:
         return result
     unseen = found.unseen
     place = {name: k for k, name in enumerate(found.names)}
     rows = [place[name] for name in unseen.names]
-    profiles = np.array([found.profiles[k] or "not read" for k in rows])
-    qualities = np.array([_quality(found.snr[k]) for k in rows])
+    groups = {
+        "profiles": {
+            name or "not read": np.array([found.profiles[k] == name for k in rows])
+            for name in sorted(set(found.profiles))
+        },
+        "qualities": {name: np.array([_quality(found.snr[k]) == name for k in rows]) for _, name in QUALITIES},
+    }
     return result | {
         "judged": len(unseen.names),
         "classes": list(unseen.classes),
-        "members": {
-            " + ".join(members): _judged(unseen, members, profiles, qualities) for members in combinations(unseen)
-        },
+        "members": {" + ".join(members): _judged(unseen, members, groups) for members in combinations(unseen)},
     }
 
 
 def _snr(values: np.ndarray) -> dict[str, Any]:
     known = values[np.isfinite(values)]
-    if not known.size:
-        return {"read": 0, "snr_mean": None, "snr_median": None}
-    return {"read": int(known.size), "snr_mean": float(known.mean()), "snr_median": float(np.median(known))}
+    mean, median = (float(known.mean()), float(np.median(known))) if known.size else (None, None)
+    return {"read": int(known.size), "snr_mean": mean, "snr_median": median}
 
 
 def _quality(snr: float) -> str:
-    """Which of ``SNR_STEPS`` a page's reading belongs to."""
-    if not np.isfinite(snr):
-        return "unknown"
-    low = max((step for step in SNR_STEPS if snr >= step), default=None)
-    if low is None:
-        return f"below {SNR_STEPS[0]} dB"
-    return f"{low} to {low + 5} dB" if low < SNR_STEPS[-1] else f"{low} dB and more"
+    """Which of ``QUALITIES`` an SNR, dB, belongs to; "" for NaN."""
+    return next((name for least, name in reversed(QUALITIES) if snr >= least), "")
 
 
-def _judged(unseen: OutOfFold, members: tuple[str, ...], profiles: np.ndarray, qualities: np.ndarray) -> dict[str, Any]:
+def _finite(value: float) -> float | None:
+    return float(value) if np.isfinite(value) else None
+
+
+def _spread(values: Sequence[float | None]) -> dict[str, float | None]:
+    """Mean and standard deviation of what is known over folds."""
+    known = [value for value in values if value is not None]
+    mean = float(np.mean(known)) if known else None
+    return {"mean": mean, "deviation": float(np.std(known, ddof=1)) if len(known) > 1 else None}
+
+
+def _judged(
+    unseen: OutOfFold, members: tuple[str, ...], groups: Mapping[str, Mapping[str, np.ndarray]]
+) -> dict[str, Any]:
+    """Figures of one way of judging; groups: masks (records,) by name, of which each has its own figures."""
     decided, abnormal, probabilities = judge_unseen(unseen, members)
 
     def measures(keep: np.ndarray) -> dict[str, Any]:
         targets = unseen.targets[keep]
-        return {
-            "records": int(keep.sum()),
-            "macro_f": macro_f_measure(targets[:, :-1], decided[keep]),
-            "binary_f": binary_f_measure(targets[:, -1], abnormal[keep]),
-        }
-
-    folds = np.unique(unseen.folds)
-    parts = [measures(unseen.folds == fold) for fold in folds]
-    spread = {
-        f"{name}_{what}": float(value)
-        for name in ("macro_f", "binary_f")
-        for what, value in (
-            ("mean", np.nanmean([part[name] for part in parts])),
-            ("deviation", np.nanstd([part[name] for part in parts], ddof=1) if len(parts) > 1 else np.nan),
+        macro, binary = (
+            macro_f_measure(targets[:, :-1], decided[keep]),
+            binary_f_measure(targets[:, -1], abnormal[keep]),
         )
-    }
+        return {"records": int(keep.sum()), "macro_f": _finite(macro), "binary_f": _finite(binary)}
+
+    folds = [{"fold": int(fold), **measures(unseen.folds == fold)} for fold in np.unique(unseen.folds)]
     known = np.isfinite(unseen.targets[:, -1])
     sides = np.stack([unseen.targets[known, -1] > 0.5, unseen.targets[known, -1] < 0.5], axis=1)
     said = np.stack([abnormal[known], ~abnormal[known]], axis=1)
     return {
         "all": measures(np.ones(len(abnormal), bool)),
-        **spread,
-        "folds": [{"fold": int(fold), **part} for fold, part in zip(folds, parts, strict=True)],
+        "spread": {name: _spread([fold[name] for fold in folds]) for name in ("binary_f", "macro_f")},
+        "folds": folds,
         "classes": _classes(unseen.classes, unseen.targets[:, :-1] > 0.5, decided),
         "normal_or_abnormal": _classes((ABNORMAL, "normal"), sides, said),
-        "profiles": {str(name): measures(profiles == name) for name in np.unique(profiles)},
-        "qualities": {str(name): measures(qualities == name) for name in np.unique(qualities)},
+        **{
+            what: {name: measures(keep) for name, keep in kinds.items() if keep.any()} for what, kinds in groups.items()
+        },
         "reliability": reliability(unseen.targets[known, -1], probabilities[known, -1]),
         "calibration_error": {
-            name: calibration_error(unseen.targets[rows, k], probabilities[rows, k])
+            name: _finite(calibration_error(unseen.targets[rows, k], probabilities[rows, k]))
             for k, name in enumerate((*unseen.classes, ABNORMAL))
             for rows in [np.isfinite(unseen.targets[:, k])]
         },
@@ -118,31 +133,18 @@ def _classes(names: Sequence[str], targets: np.ndarray, said: np.ndarray) -> dic
     counts, measures = confusion_counts(targets, said), class_f_measures(targets, said)
     parts = ("true_positives", "false_positives", "false_negatives", "true_negatives")
     return {
-        name: {"f": float(measure), **dict(zip(parts, map(int, count), strict=True))}
+        name: {"f": _finite(measure), **dict(zip(parts, map(int, count), strict=True))}
         for name, measure, count in zip(names, measures, counts, strict=True)
     }
 
 
-def markdown(result: Mapping[str, Any], title: str = "Cross-validation") -> str:
+def markdown(result: Mapping[str, Any]) -> str:
     """Return the figures as a Markdown page."""
-    folds, members = result["folds"], result.get("members", {})
-    header = ["fold", "records", "pages read", "SNR mean (dB)", "SNR median (dB)"]
-    header += [f"{what}, {name}" for name in members for what in ("binary F", "macro F")]
-    rows: list[list[Value]] = []
-    for fold in folds:
-        row = [str(fold["fold"]), fold["records"], fold["read"], fold["snr_mean"], fold["snr_median"]]
-        judged = [{one["fold"]: one for one in part["folds"]}.get(fold["fold"], {}) for part in members.values()]
-        rows.append(row + [one.get(part) for one in judged for part in ("binary_f", "macro_f")])
-    snr = result["snr"]
-    last: list[Value] = ["mean", result["records"], snr["read"], snr["snr_mean"], snr["snr_median"]]
-    spread: list[Value] = ["deviation", None, None, None, None]
-    for judged in members.values():
-        last += [judged["binary_f_mean"], judged["macro_f_mean"]]
-        spread += [judged["binary_f_deviation"], judged["macro_f_deviation"]]
-    lines = [f"# {title}", "", markdown_table(header, [*rows, last, spread], 3)]
+    members = result.get("members", {})
+    lines = ["# Cross-validation", "", _fold_table(result["folds"], result["spread"], members), ""]
     lines += [
-        "",
-        "SNR: of the pages read against what they print, corrected alignment. Binary F: mean of the F-measures of"
+        f"{result['records']} records, {result['snr']['read']} pages read."
+        " SNR: of the pages read against what they print, corrected alignment. Binary F: mean of the F-measures of"
         f" normal and abnormal; the published system's is {PUBLISHED_BINARY} on 21,799 records. Macro F: over the"
         " classes below. Fusion and thresholds of each fold are those fitted to the other folds.",
     ]
@@ -151,6 +153,22 @@ def markdown(result: Mapping[str, Any], title: str = "Cross-validation") -> str:
         for table in (_class_table, _profile_table, _quality_table, _reliability_table):
             lines += ["", table(judged)]
     return "\n".join(lines) + "\n"
+
+
+def _fold_table(
+    folds: Sequence[Mapping[str, Any]], spread: Mapping[str, Any], members: Mapping[str, Mapping[str, Any]]
+) -> str:
+    header = ["fold", "records", "pages read", "SNR mean (dB)", "SNR median (dB)"]
+    header += [f"{what}, {name}" for name in members for what in ("binary F", "macro F")]
+    rows: list[list[Value]] = []
+    for fold in folds:
+        row = [str(fold["fold"]), fold["records"], fold["read"], fold["snr_mean"], fold["snr_median"]]
+        judged = [{one["fold"]: one for one in part["folds"]}.get(fold["fold"], {}) for part in members.values()]
+        rows.append(row + [one.get(part) for one in judged for part in ("binary_f", "macro_f")])
+    spreads = [*spread.values(), *(part for judged in members.values() for part in judged["spread"].values())]
+    for what in ("mean", "deviation"):
+        rows.append([what, None, None, *(part[what] for part in spreads)])
+    return markdown_table(header, rows, 3)
 
 
 def _class_table(judged: Mapping[str, Any]) -> str:

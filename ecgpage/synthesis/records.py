@@ -10,7 +10,7 @@ import numpy as np
 
 from ecgpage.header import RecordError
 from ecgpage.io import read_header, read_image, read_signal
-from ecgpage.leads import LEADS, canonical_lead
+from ecgpage.leads import standard_leads
 from ecgpage.synthesis.annotations import DrawnPage, restore_page
 from ecgpage.synthesis.arrangement import choose_arrangement
 from ecgpage.synthesis.drawing import draw_page
@@ -89,13 +89,3 @@ def read_standard_leads(path: Path) -> tuple[np.ndarray, float]:
     """
     signal, fs, names = read_signal(path)
     return standard_leads(signal, names), fs
-
-
-def standard_leads(signal: np.ndarray, names: Sequence[str]) -> np.ndarray:
-    """Bring a signal (samples, leads) into the order of ``leads.LEADS``, (samples, 12) float32, NaN where missing."""
-    standard = np.full((len(signal), len(LEADS)), np.nan, np.float32)
-    for column, name in enumerate(names):
-        lead = canonical_lead(name)
-        if lead is not None:
-            standard[:, LEADS.index(lead)] = signal[:, column]
-    return standard

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+import shutil
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,11 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import nn
 
+from ecgpage.io import write_text
 from yolov7.average import AveragedModel
+
+MADE_OF = "made-of.json"
+"""Beside results: what they were made of."""
 
 
 class CheckpointError(ValueError):
@@ -76,6 +81,20 @@ def load_state(path: Path, state: TrainingState) -> None:
     state.optimizer.load_state_dict({"state": slots, "param_groups": groups})
     state.step, state.elapsed = int(metadata["step"]), float(metadata["elapsed"])
     state.average.updates = int(metadata["updates"])
+
+
+def keep_or_drop(folder: Path, made_of: str, patterns: Sequence[str], report: Callable[[str], None]) -> None:
+    """Drop what stands in a folder unless it was made of the same, so that nothing goes on from stale results.
+
+    made_of: what tells results apart (data, settings, weights), kept in ``made-of.json``; patterns: names of the files
+    and folders that are results. A line to ``report`` says so where results are dropped.
+    """
+    note = folder / MADE_OF
+    if note.exists() and note.read_text(encoding="utf-8") != made_of:
+        report(f"{folder} holds results of other records, settings or weights: starting anew")
+        for path in (path for pattern in patterns for path in folder.glob(pattern)):
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+    write_text(note, made_of)
 
 
 def _halved(value: torch.Tensor) -> torch.Tensor:

@@ -72,6 +72,20 @@ def test_dots_are_not_taken_for_their_diagonals(degrees):
     assert np.degrees(np.arctan2(grid.vectors[0, 1], grid.vectors[0, 0])) == pytest.approx(degrees, abs=0.05)
 
 
+def test_a_pattern_fainter_than_its_diagonals_is_still_a_grid():
+    """Whether there is one is decided by what is seen best, the diagonals; which one, by the pattern itself."""
+    size = (500, 700)
+    truth = similarity(6.9, 1.8, size, (50.0, 36.0))
+    y, x = np.mgrid[: size[0], : size[1]].astype(float)
+    paper = apply_homography(np.linalg.inv(truth), np.stack([x.ravel(), y.ravel()], 1)).reshape(*size, 2)
+    phase = 2 * np.pi * paper
+    waves = 12 * (np.cos(phase.sum(axis=2)) + np.cos(phase[..., 0] - phase[..., 1])) + 8 * np.cos(phase).sum(axis=2)
+    light = 200 + waves + np.random.default_rng(0).normal(0, 20, size)
+    grid = measure_grid(page_of(np.repeat(light[..., None], 3, axis=2).clip(0, 255).astype(np.uint8)))
+    assert grid.found and grid.strength < GridSettings().smallest_strength
+    assert grid.pitch == pytest.approx((6.9, 6.9), rel=0.003)
+
+
 def test_lines_that_lie_at_45_degrees_stay_there():
     size = (600, 600)
     truth = similarity(6.0, 44.0, size, (60.0, 60.0))

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -43,6 +45,16 @@ def test_what_cannot_be_told_follows_the_usual_order() -> None:
     assert not show_same_seconds(page(IRREGULAR, True, strips=()))
     assert not show_same_seconds(page(REGULAR, True)) and not show_same_seconds(page(REGULAR, False))
     assert not show_same_seconds([])
+
+
+@pytest.mark.parametrize("seconds", [0.15, 0.5, 0.9])
+def test_columns_too_short_to_tell_follow_each_other(seconds: float) -> None:
+    """Even where their few beats match the strip's first ones well."""
+    short = [
+        trace if trace.lead.strip else replace(trace, lead=replace(trace.lead, duration=seconds))
+        for trace in page(IRREGULAR, True)
+    ]
+    assert not show_same_seconds(short)
 
 
 def test_columns_of_the_same_seconds_are_put_at_their_time() -> None:

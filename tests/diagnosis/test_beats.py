@@ -3,18 +3,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ecgpage.diagnosis.beats import (
-    BEAT_SAMPLES,
-    FIGURES,
-    FS,
-    LEADING_SAMPLES,
-    RHYTHM_SAMPLES,
-    find_beats,
-    gap_median,
-    median_beat,
-    resample_gapped,
-    view_signal,
-)
+from ecgpage.diagnosis.beats import BEAT_SAMPLES, FS, LEADING_SAMPLES, find_beats, gap_median, median_beat
+from ecgpage.diagnosis.signal_view import FIGURES, RHYTHM_SAMPLES, resample_gapped, view_signal
 
 SEEN = FIGURES.index("rate of the median interval, 100/min")
 

@@ -10,18 +10,12 @@ import torch
 from ecgpage.diagnosis import LabelledRecord, train_classifier
 from ecgpage.diagnosis.classifier import IMAGE, MEMBERS, SIGNAL
 from ecgpage.diagnosis.dataset import RESOLUTION, PageDataset, find_page, jitter
+from ecgpage.diagnosis.judge import OutOfFold, choose_judge, judge_unseen
 from ecgpage.diagnosis.labels import targets_of
 from ecgpage.diagnosis.metrics import binary_f_measure, calibration_error, macro_f_measure
 from ecgpage.diagnosis.network import INPUT_SIZE
 from ecgpage.diagnosis.reading import PageReading
-from ecgpage.diagnosis.train import (
-    MultiLabelLoss,
-    OutOfFold,
-    choose_classes,
-    choose_judge,
-    judge_unseen,
-    usual_page,
-)
+from ecgpage.diagnosis.train import MultiLabelLoss, choose_classes, usual_page
 from ecgpage.io import write_record
 from ecgpage.leads import LEADS, layout_3x4
 from ecgpage.synthesis import PROFILES, Arrangement, DrawnPage, choose_arrangement, draw_page

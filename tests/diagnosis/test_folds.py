@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ecgpage.diagnosis.folds import DATABASE, FoldError, assign_folds, find_database
+from ecgpage.diagnosis.folds import DATABASE, FoldError, assign_folds, count_patients, find_database
 
 
 def table(path: Path, rows: list[tuple[int, float, object]]) -> Path:
@@ -43,6 +43,12 @@ def test_records_without_a_table_are_their_own_patients() -> None:
     folds = assign_folds([f"record {k}" for k in range(10)], 5)
     np.testing.assert_array_equal(np.bincount(folds), [2] * 5)
     np.testing.assert_array_equal(folds, assign_folds([f"record {k}" for k in range(10)], 5))
+
+
+def test_patients_are_counted_as_they_are_parted(tmp_path: Path) -> None:
+    database = table(tmp_path / DATABASE, [(1, 5, 1), (2, 5, 2), (3, 6, 3)])
+    assert count_patients(["00001_hr", "00002_hr", "3", "another"], database) == 3
+    assert count_patients(["00001_hr", "00002_hr"]) == 2 and count_patients([]) == 0
 
 
 def test_too_few_patients_and_other_tables_are_refused(tmp_path: Path) -> None:

@@ -4,11 +4,12 @@ import numpy as np
 import pytest
 import torch
 
-from ecgpage.diagnosis.beats import BEAT_SAMPLES, FIGURES, RHYTHM_SAMPLES, view_signal
+from ecgpage.diagnosis.beats import BEAT_SAMPLES
 from ecgpage.diagnosis.network import INPUT_SIZE
 from ecgpage.diagnosis.reading import PageReading
 from ecgpage.diagnosis.signal_dataset import SignalDataset, batch_of, build_views, jitter_signals, signal_batch
 from ecgpage.diagnosis.signal_network import SignalBatch, SignalClassifier
+from ecgpage.diagnosis.signal_view import FIGURES, RHYTHM_SAMPLES, view_signal
 
 RECORDS = [Path(name) for name in "abc"]
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from ecgpage.training.checkpoints import CheckpointError, load_model, save_model
+from ecgpage.training.checkpoints import CheckpointError, keep_or_drop, load_model, save_model
 
 
 def network(width: int = 4) -> nn.Module:
@@ -41,3 +41,20 @@ def test_a_missing_or_broken_file_is_refused(tmp_path: Path, content: bytes | No
         path.write_bytes(content)
     with pytest.raises(CheckpointError, match="expected weights"):
         load_model(path, network())
+
+
+def test_results_of_something_else_are_dropped_with_a_line(tmp_path):
+    lines = []
+
+    def look(made_of):
+        keep_or_drop(tmp_path, made_of, ["*.safetensors", "pages"], lines.append)
+        return {path.name for path in tmp_path.iterdir()} - {"made-of.json"}
+
+    assert look("these") == set()
+    (tmp_path / "detector.safetensors").write_bytes(b"state")
+    (tmp_path / "pages").mkdir()
+    (tmp_path / "pages" / "1.jpg").write_bytes(b"page")
+    (tmp_path / "notes.txt").write_text("mine")
+    assert look("these") == {"detector.safetensors", "pages", "notes.txt"} and not lines
+    assert look("others") == {"notes.txt"}
+    assert len(lines) == 1 and "starting anew" in lines[0]
