@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
+from scipy.ndimage import map_coordinates, spline_filter
+
+BEND_STEP = 16
+"""Samples between the places at which ``bent_places`` asks for a bend."""
 
 _BEND_ITERATIONS = 6
 
@@ -30,22 +35,58 @@ def map_box(homography: np.ndarray, box: tuple[float, float, float, float]) -> t
 
 
 @dataclass(frozen=True)
+class Ripple:
+    """A displacement, mm, told at the nodes of an even lattice of places and smooth (cubic splines) between them.
+
+    splines: (R, C, 2) coefficients of the splines, see ``through``; origin: (x, y) mm of the first node; step: (x, y)
+    mm between nodes. Beyond the nodes the displacement stays what it is at the edge.
+    """
+
+    splines: np.ndarray
+    origin: tuple[float, float]
+    step: tuple[float, float]
+
+    @classmethod
+    def through(cls, values: np.ndarray, origin: tuple[float, float], step: tuple[float, float]) -> Ripple:
+        """The ripple with displacements (R, C, 2), mm, at its nodes."""
+        splines = [spline_filter(values[..., axis], order=3, mode="nearest") for axis in (0, 1)]
+        return cls(np.stack(splines, axis=-1), origin, step)
+
+    def __call__(self, points: np.ndarray) -> np.ndarray:
+        """Displacement (..., 2) in mm of points (..., 2), mm."""
+        last = np.array(self.splines.shape[1::-1]) - 1
+        x, y = np.moveaxis(np.clip((np.asarray(points, np.float64) - self.origin) / self.step, 0, last), -1, 0)
+        values = [
+            map_coordinates(self.splines[..., axis], [y.ravel(), x.ravel()], order=3, mode="nearest", prefilter=False)
+            for axis in (0, 1)
+        ]
+        return np.stack(values, axis=-1).reshape(*x.shape, 2)
+
+
+@dataclass(frozen=True)
 class Bend:
     """How far paper that is not flat lies from where a homography has it: a smooth displacement, mm.
 
     A point of the flat paper lies where the homography has the point plus its displacement. coefficients: (K, 2) mm, of
     the products of powers of x and y up to ``degree``, both counted from ``middle`` in units of ``reach`` (mm), beyond
-    which the displacement stays what it is at the edge.
+    which the displacement stays what it is at the edge. ripple: what is left beside that polynomial.
     """
 
     coefficients: np.ndarray
     degree: int
     middle: tuple[float, float]
     reach: tuple[float, float]
+    ripple: Ripple | None = None
 
     def __call__(self, points: np.ndarray) -> np.ndarray:
         """Displacement (..., 2) in mm of points (..., 2), mm."""
-        return bend_terms((np.asarray(points, np.float64) - self.middle) / self.reach, self.degree) @ self.coefficients
+        points = np.asarray(points, np.float64)
+        away = bend_terms((points - self.middle) / self.reach, self.degree) @ self.coefficients
+        return away if self.ripple is None else away + self.ripple(points)
+
+
+FLAT = Bend(np.zeros((1, 2)), 0, (0.0, 0.0), (1.0, 1.0))
+"""The bend of flat paper."""
 
 
 def bend_terms(places: np.ndarray, degree: int) -> np.ndarray:
@@ -78,3 +119,22 @@ def flat_box(
     corners = flat_points(homography, box_corners(box), bend)
     (x0, y0), (x1, y1) = corners.min(axis=0), corners.max(axis=0)
     return float(x0), float(y0), float(x1), float(y1)
+
+
+def bent_places(
+    paper_to_picture: np.ndarray, samples_to_paper: np.ndarray, size: tuple[int, int], bend: Bend | None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Picture x and y, (height, width) float32 each, of every sample of a map of bent paper.
+
+    samples_to_paper: (3, 3) homography from the map's pixels to millimetres; size: the map's (height, width). Exact at
+    every ``BEND_STEP``-th sample, between them linear.
+    """
+    height, width = size
+    columns, rows = np.arange(0, width + BEND_STEP, BEND_STEP), np.arange(0, height + BEND_STEP, BEND_STEP)
+    knots = np.stack(np.meshgrid(columns, rows), axis=-1).reshape(-1, 2)
+    places = bent_points(paper_to_picture, apply_homography(samples_to_paper, knots), bend)
+    coarse = places.reshape(len(rows), len(columns), 2).astype(np.float32)
+    between = np.stack(np.meshgrid(np.arange(width) / BEND_STEP, np.arange(height) / BEND_STEP), axis=-1)
+    x, y = between[..., 0].astype(np.float32), between[..., 1].astype(np.float32)
+    fine = cv2.remap(coarse, x, y, cv2.INTER_LINEAR)
+    return fine[..., 0], fine[..., 1]

@@ -11,11 +11,11 @@ from typing import Protocol
 
 import numpy as np
 
-from ecgpage.calibration.assembly import assemble, limb_lead_quality, part_trusted
+from ecgpage.calibration.assembly import assemble, limb_lead_quality
 from ecgpage.calibration.grid import GridEstimate, measure_grid
+from ecgpage.calibration.placement import place_traces
 from ecgpage.calibration.pulse import read_scale
 from ecgpage.calibration.scale import calibrate, sure_pixels_per_second
-from ecgpage.calibration.simultaneous import as_same_seconds, show_same_seconds
 from ecgpage.detection.closer import CLEAR_LEADS, Region, detect_closely, evidence, upright_evidence
 from ecgpage.detection.detector import LeadDetector, load_detector
 from ecgpage.detection.layout import arrange
@@ -77,14 +77,11 @@ class Pipeline:
         page, grid, leads, warnings = self.find_leads(image, min(PAGE_SECONDS, num_samples / fs))
         calibration, traces = self._trace(page, grid, leads)
         with self._clock("assembly"):
-            trusted, left_out = part_trusted(traces)
             speed, gain = (calibration.speed, calibration.gain) if calibration else USUAL_SCALE
-            if show_same_seconds(trusted, speed):
-                trusted = list(as_same_seconds(trusted, speed))
-                warnings += ("by the rhythm strip, all columns show the same seconds",)
-            signal, deviation = assemble(trusted, names, fs, num_samples, speed=speed, gain=gain)
+            placed = place_traces(traces, speed)
+            signal, deviation = assemble(placed.traces, names, fs, num_samples, speed=speed, gain=gain)
         quality = limb_lead_quality(signal, names)
-        warnings += _doubts(page, calibration, left_out, quality)
+        warnings += placed.notes + _doubts(page, calibration, placed.left_out, quality)
         diagnosis = self._diagnose(page, signal, fs, names)
         recording = Recording(signal, fs, tuple(names), diagnosis, quality, warnings, deviation)
         return DigitizedPage(page, leads, calibration, traces, recording)

@@ -19,6 +19,10 @@ CLEAR_ERROR = 0.5
 ASTRAY = 6.0
 """Millimetres between a trace's median and its row's zero line from which on it is another row's."""
 
+AGREEING = 0.7
+"""How far two readings of one lead differ, as a share of what their spreads add up to, if both are right: a spread is
+wider than the usual error."""
+
 _EDGE_REACH = 4.0  # mm, how far from its box's edge a trace's printed end is looked for
 _END_REACH = 2.5  # mm around a trace's end within which its presence tells where exactly, and how surely
 _UNSEEN = 3.0  # mm, standard deviation of a box's edge where no end is seen
@@ -155,7 +159,8 @@ def assemble(
 
     names: the record's leads in its own order and case. origin: where time 0 lies, x in mm, if not where
     ``time_origin`` finds it; speed: mm/s; gain: mm/mV. A lead that is printed twice (a short segment and a rhythm
-    strip) takes, where both are printed, the one whose height is better known.
+    strip) takes, where both are printed, their mean, each counted by how well its height is known, or, where they do
+    not agree, the better known one.
     """
     signal = np.full((num_samples, len(names)), np.nan, np.float32)
     deviation = np.full_like(signal, np.nan)
@@ -165,12 +170,23 @@ def assemble(
     for column, name in enumerate(names):
         same = [trace for trace in traces if trace.lead.name == canonical_lead(name)]
         parts = [resample_trace(trace, origin, fs, num_samples, speed, gain) for trace in same]
-        parts.sort(key=lambda part: _mean_spread(part[1]), reverse=True)
-        for values, spread in parts:  # the best known comes last
-            printed = np.isfinite(values)
-            signal[printed, column] = values[printed]
-            deviation[printed, column] = spread[printed]
+        parts.sort(key=lambda part: _mean_spread(part[1]))
+        for values, spread in parts:  # the best known comes first
+            known, new = np.isfinite(signal[:, column]), np.isfinite(values)
+            both = known & new
+            if both.any() and _agree(signal[both, column], values[both], deviation[both, column], spread[both]):
+                ours, theirs = deviation[both, column] ** 2 + 1e-12, spread[both] ** 2 + 1e-12
+                share = theirs / (ours + theirs)
+                signal[both, column] = share * signal[both, column] + (1 - share) * values[both]
+            signal[new & ~known, column] = values[new & ~known]
+            deviation[new & ~known, column] = spread[new & ~known]
     return Assembled(signal, deviation)
+
+
+def _agree(one: np.ndarray, other: np.ndarray, one_spread: np.ndarray, other_spread: np.ndarray) -> bool:
+    """Whether two readings of a lead, mV, differ no more than their spreads tell of their errors."""
+    expected = AGREEING**2 * float(np.mean(one_spread**2 + other_spread**2))
+    return float(np.mean((one - other) ** 2)) <= expected
 
 
 def part_trusted(traces: Sequence[LeadTrace]) -> tuple[list[LeadTrace], list[LeadTrace]]:

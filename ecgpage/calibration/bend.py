@@ -40,7 +40,7 @@ def measure_bend(grid: GridEstimate, paper_to_page: np.ndarray) -> Bend | None:
     low, high = flat.min(axis=0), flat.max(axis=0)
     middle, reach = (low + high) / 2, np.maximum((high - low) / 2, 1e-6)
     terms = bend_terms((flat - middle) / reach, DEGREE)
-    solved = [_fit(terms, away[:, axis], trust[:, axis]) for axis in (0, 1)]
+    solved = [fit_terms(terms, away[:, axis], trust[:, axis]) for axis in (0, 1)]
     coefficients = np.stack([coefficients for coefficients, _ in solved], axis=1)
     weights = np.stack([weights for _, weights in solved], axis=1)
     bent = terms @ coefficients
@@ -51,8 +51,11 @@ def measure_bend(grid: GridEstimate, paper_to_page: np.ndarray) -> Bend | None:
     return Bend(coefficients, DEGREE, (float(middle[0]), float(middle[1])), (float(reach[0]), float(reach[1])))
 
 
-def _fit(terms: np.ndarray, values: np.ndarray, trust: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Coefficients (K,) and weights (N,): least squares whose weights fall with the residual."""
+def fit_terms(terms: np.ndarray, values: np.ndarray, trust: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Coefficients (K,) and weights (N,) of terms (N, K) that make values (N,), trusted so far (N,).
+
+    Least squares whose weights fall with the residual; coefficients that the values do not tell stay small.
+    """
     weights = trust
     coefficients = np.zeros(terms.shape[1])
     for _ in range(5):

@@ -9,6 +9,7 @@ import numpy as np
 
 from ecgpage.calibration.bend import measure_bend
 from ecgpage.calibration.grid import GridEstimate, frequencies_at
+from ecgpage.calibration.ripple import follow_grid
 from ecgpage.geometry import apply_homography
 from ecgpage.leads import MILLIMETERS_PER_SECOND
 from ecgpage.recording import Calibration, LeadBox, Page, PageError
@@ -44,7 +45,7 @@ def calibrate(page: Page, leads: Sequence[LeadBox], grid: GridEstimate) -> Calib
         if square is not None:
             paper_to_page = grid.lattice_to_page @ np.diag([1 / square, 1 / square, 1.0])
             calibration = _from_lattice(page, paper_to_page, "grid")
-            bend = measure_bend(grid, calibration.paper_to_page)
+            bend = follow_grid(page, grid, square, measure_bend(grid, calibration.paper_to_page))
             return replace(calibration, speed=paper_speed(leads, grid, square), bend=bend)
     scale = layout_scale(leads)
     if scale is None:

@@ -19,7 +19,7 @@ TILE_UNITS = (6.0, 24.0)
 """Width of a tile in lattice units, fewest and most."""
 
 MOST_TILES = 24
-"""Tiles along one axis, at most."""
+"""Tiles along one axis of a whole page, at most."""
 
 
 @dataclass(frozen=True)
@@ -51,9 +51,18 @@ def read_combs(contrast: np.ndarray, image_to_lattice: np.ndarray) -> Combs:
     size = np.maximum(8, np.ceil((high - low) * scale)).astype(int)
     lattice_to_map = np.array([[scale, 0, -low[0] * scale], [0, scale, -low[1] * scale], [0, 0, 1]])
     aligned = cv2.warpPerspective(contrast, lattice_to_map @ image_to_lattice, tuple(int(s) for s in size))
+    return combs_of(aligned, low, scale, float(np.clip(max(high - low) / 8, *TILE_UNITS)), MOST_TILES)
+
+
+def combs_of(aligned: np.ndarray, low: np.ndarray, scale: float, tile: float, most: int) -> Combs:
+    """Read the combs of a map that is straight already.
+
+    aligned: (H, W), 0 outside the picture; low: (2,) lattice coordinates of its first pixel; scale: pixels per lattice
+    unit; tile: width of a tile in lattice units, tiles lying half of that apart; most: tiles along one axis, at most.
+    """
     inside = (aligned != 0).astype(np.float32)
-    tile = float(np.clip(max(high - low) / 8, *TILE_UNITS))
-    axes = [_tiles_along(low[k], high[k], tile, size[k], scale) for k in (0, 1)]
+    size = aligned.shape[::-1]
+    axes = [_tiles_along(low[k], low[k] + size[k] / scale, tile, size[k], scale, most) for k in (0, 1)]
     harmonics = np.sort(np.add.outer(np.arange(HARMONICS + 1), (0.0, 0.37, 0.5, 0.63)).ravel())[1:]
     harmonics = harmonics[harmonics < min(0.48 * scale, HARMONICS + 0.7)]
     if not np.isclose(harmonics % 1, 0).any():
@@ -81,11 +90,13 @@ def _no_combs() -> Combs:
     return Combs(empty, empty.astype(int), np.zeros((0, 2, SHIFTS), np.float32), np.zeros((2, HARMONICS + 1)))
 
 
-def _tiles_along(low: float, high: float, tile: float, size: int, scale: float) -> tuple[np.ndarray, np.ndarray]:
+def _tiles_along(
+    low: float, high: float, tile: float, size: int, scale: float, most: int
+) -> tuple[np.ndarray, np.ndarray]:
     """Return centres (T,) in lattice units, half a tile apart, and Hann windows (T, size) along one axis of the map."""
     extent = high - low
     tile = min(tile, extent)
-    count = min(MOST_TILES, max(1, int(round((extent - tile) / (tile / 2))) + 1))
+    count = min(most, max(1, int(round((extent - tile) / (tile / 2))) + 1))
     centers = np.linspace(low + tile / 2, high - tile / 2, count) if count > 1 else np.array([(low + high) / 2])
     position = low + np.arange(size) / scale
     offset = (position[None] - centers[:, None]) / tile

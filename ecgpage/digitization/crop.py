@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import cv2
 import numpy as np
 
-from ecgpage.geometry import Bend, apply_homography, bent_points
+from ecgpage.geometry import Bend, apply_homography, bent_places
 
 ROWS_PER_MM = 10
 """Crop pixels per millimetre of height: 100 per millivolt at the usual gain."""
@@ -25,9 +25,6 @@ MINIMUM_HEIGHT = 256
 MAXIMUM_HEIGHT = 1024
 MAXIMUM_WIDTH = 8192
 MAXIMUM_SUPERSAMPLING = 4
-BEND_STEP = 16
-"""Crop samples between the places at which a bend is asked for."""
-
 PAPER_COLOUR = (255, 250, 245)
 """RGB used beyond a picture that the crop does not meet at all."""
 
@@ -125,7 +122,7 @@ def crop_lead(
             image, crop_to_picture, (width, height), flags=interpolation | cv2.WARP_INVERSE_MAP, borderValue=fill
         )
     else:
-        places = _bent_places(paper_to_picture, _samples_to_paper(origin, samples), (height, width), bend)
+        places = bent_places(paper_to_picture, _samples_to_paper(origin, samples), (height, width), bend)
         sampled = cv2.remap(image, *places, interpolation, borderMode=cv2.BORDER_CONSTANT, borderValue=fill)
     if samples != (1, 1):
         sampled = cv2.resize(sampled, (size[1], size[0]), interpolation=cv2.INTER_AREA)
@@ -143,24 +140,6 @@ def _samples_to_paper(origin: tuple[float, float], samples: tuple[int, int]) -> 
     x = origin[0] - (columns - 1) / 2 * step_x
     y = origin[1] - (rows - 1) / 2 * step_y
     return np.array([[step_x, 0.0, x], [0.0, step_y, y], [0.0, 0.0, 1.0]])
-
-
-def _bent_places(
-    paper_to_picture: np.ndarray, samples_to_paper: np.ndarray, size: tuple[int, int], bend: Bend
-) -> tuple[np.ndarray, np.ndarray]:
-    """Picture x and y, (height, width) float32 each, of every sample of a crop of bent paper.
-
-    Exact at every ``BEND_STEP``-th sample, between them linear.
-    """
-    height, width = size
-    columns, rows = np.arange(0, width + BEND_STEP, BEND_STEP), np.arange(0, height + BEND_STEP, BEND_STEP)
-    knots = np.stack(np.meshgrid(columns, rows), axis=-1).reshape(-1, 2)
-    places = bent_points(paper_to_picture, apply_homography(samples_to_paper, knots), bend)
-    coarse = places.reshape(len(rows), len(columns), 2).astype(np.float32)
-    between = np.stack(np.meshgrid(np.arange(width) / BEND_STEP, np.arange(height) / BEND_STEP), axis=-1)
-    x, y = between[..., 0].astype(np.float32), between[..., 1].astype(np.float32)
-    fine = cv2.remap(coarse, x, y, cv2.INTER_LINEAR)
-    return fine[..., 0], fine[..., 1]
 
 
 def _supersampling(paper_to_picture: np.ndarray, box: tuple[float, float, float, float]) -> tuple[int, int]:

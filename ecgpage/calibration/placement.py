@@ -1,0 +1,35 @@
+"""Traces put where they belong in time, before a record is made of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from ecgpage.calibration.assembly import part_trusted
+from ecgpage.calibration.in_step import print_skew, strips_in_step, without_skew
+from ecgpage.calibration.simultaneous import as_same_seconds, show_same_seconds
+from ecgpage.recording import LeadTrace
+
+
+class Placed(NamedTuple):
+    """traces: those that are trusted, at their times; left_out: the others, as they were; notes: what was put right."""
+
+    traces: list[LeadTrace]
+    left_out: list[LeadTrace]
+    notes: tuple[str, ...]
+
+
+def place_traces(traces: Sequence[LeadTrace], speed: float) -> Placed:
+    """Leave out what is not trusted, and put the rest in step. traces: paper millimetres; speed: mm/s."""
+    trusted, left_out = part_trusted(traces)
+    notes: list[str] = []
+    if show_same_seconds(trusted, speed):
+        trusted = list(as_same_seconds(trusted, speed))
+        notes.append("by the rhythm strip, all columns show the same seconds")
+    skew = print_skew(trusted)
+    if skew:
+        trusted = without_skew(trusted, skew)
+        notes.append(f"by leads that must agree, the print stands {np.degrees(skew):+.2f} degrees askew on its grid")
+    return Placed(strips_in_step(trusted), left_out, tuple(notes))
