@@ -23,8 +23,9 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.true_pages import TruePage, read_truth
-from ecgpage.calibration.assembly import assemble, part_trusted, time_origin
+from ecgpage.calibration.assembly import assemble, time_origin
 from ecgpage.calibration.grid import GridEstimate
+from ecgpage.calibration.placement import place_traces
 from ecgpage.calibration.pulse import read_scale
 from ecgpage.calibration.scale import calibrate
 from ecgpage.cli import HERE
@@ -37,6 +38,7 @@ from ecgpage.pipeline import Pipeline, build_pipeline
 from ecgpage.recording import LeadBox, LeadTrace, Page
 from ecgpage.reporting import text_table
 from ecgpage.scoring import mean, score_lead
+from ecgpage.synthesis import DrawnLead
 
 GIVEN = ("as it is", "boxes", "scale", "paper", "origin", "traces", "all but traces")
 """What the truth is put in for."""
@@ -57,10 +59,10 @@ def find(picture: np.ndarray, pipeline: Pipeline) -> Found:
     return Found(page, grid, leads)
 
 
-def true_leads(truth: TruePage, page: Page) -> tuple[LeadBox, ...]:
+def true_leads(drawn_leads: Sequence[DrawnLead], page: Page) -> tuple[LeadBox, ...]:
     """The leads that the page shows, boxes in page pixels."""
     leads = []
-    for drawn in truth.leads:
+    for drawn in drawn_leads:
         place = drawn.lead
         box = lead_box(drawn, np.linalg.inv(page.page_to_picture))
         if box is not None:
@@ -116,7 +118,7 @@ def digitize(found: Found, truth: TruePage, pipeline: Pipeline, given: str) -> t
     """
     samples = len(truth.reference)
     all_given = given == "all but traces"
-    leads = true_leads(truth, found.page) if all_given or given == "boxes" else found.leads
+    leads = true_leads(truth.leads, found.page) if all_given or given == "boxes" else found.leads
     if not leads:
         return np.full((samples, len(LEADS)), np.nan), float("nan"), truth.paper_to_picture
     calibration = calibrate(found.page, leads, found.grid)
@@ -143,8 +145,8 @@ def digitize(found: Found, truth: TruePage, pipeline: Pipeline, given: str) -> t
     if given == "traces":
         traces = true_traces(truth, paper_to_picture, traces, bend)
     known = origin if all_given or given == "origin" else found_origin
-    trusted, _ = part_trusted(traces)
-    return assemble(trusted, LEADS, truth.fs, samples, known, speed, gain).signal, late, paper_to_picture
+    placed = place_traces(traces, speed).traces
+    return assemble(placed, LEADS, truth.fs, samples, known, speed, gain).signal, late, paper_to_picture
 
 
 def scores(truth: TruePage, signal: np.ndarray) -> tuple[float, float]:

@@ -1,8 +1,8 @@
 """What each choice in the digitizer is worth: ``python -m benchmarks.digitizer_choices -d DATA -v DATA [CHOICE ...]``.
 
-Trains the digitizer from random weights, once with everything that ships and once for each choice left out, added or
-replaced, always on the same drawn crops in the same order for the same number of steps, and prints how well each reads
-the same crops of other records: the SNR over a crop (dB, mean and median), the share of crops below 10 dB, and
+Trains the digitizer from random weights, once plain and once for each choice left out, added or replaced, always on
+the same drawn crops in the same order for the same number of steps, and prints how well each reads the same crops of
+other records: the SNR over a crop (dB, mean and median), the share of crops below 10 dB, and
 the share of sub-columns whose presence is told wrongly. Heights are compared in millimetres on the crop's own paper, so
 that nothing but the network counts.
 
@@ -40,9 +40,6 @@ Batches = list[list[Example]]
 
 HEIGHT_CHANNEL, ZERO_CHANNEL = 4, 5
 """Input channels of ``crop_features`` that a choice leaves empty."""
-
-MASK_ROWS = 2.0
-"""Rows to either side of the trace's middle that the auxiliary mask calls ink."""
 
 
 class Reader(nn.Module):
@@ -103,75 +100,26 @@ class HalfWidth(Reader):
         return self.network(functional.avg_pool2d(crops, (1, 2)))
 
 
-class WithMask(Reader):
-    """An auxiliary head says which pixels are the lead's ink, in training only."""
-
-    def __init__(self, settings: DigitizerSettings, loss: DigitizerLossSettings) -> None:
-        super().__init__(settings, loss)
-        self.mask = nn.Conv2d(settings.channels[0], SUBCOLUMNS, (3, 3), padding=1)
-        self._features: Tensor | None = None
-        self.network.head.register_forward_pre_hook(self._keep)
-
-    def _keep(self, _: nn.Module, inputs: tuple[Tensor]) -> None:
-        self._features = inputs[0]
-
-    def loss(self, batch: DigitizerBatch) -> Terms:
-        """See ``Reader``; the mask's cross-entropy is added."""
-        total, terms = super().loss(batch)
-        if self._features is None:
-            raise RuntimeError("the head was not called")
-        logits = self.mask(self._features).float().permute(0, 2, 3, 1).flatten(2)  # (B, R, T)
-        rows = torch.arange(logits.shape[1], device=logits.device) * STEM_STRIDE
-        ink = (rows[:, None] - batch.height[:, None]).abs() <= MASK_ROWS  # (B, R, T)
-        ink &= batch.presence[:, None]
-        mask = functional.binary_cross_entropy_with_logits(logits, ink.float(), pos_weight=torch.tensor(10.0))
-        return total + mask, terms | {"mask": float(mask.detach())}
-
-
-class WithRefiner(Reader):
-    """Heights are corrected along time by what their neighbours, their spread and their presence say."""
-
-    def __init__(self, settings: DigitizerSettings, loss: DigitizerLossSettings) -> None:
-        super().__init__(settings, loss)
-        width = 24
-        self.refiner = nn.Sequential(
-            nn.Conv1d(3, width, 9, padding=4),
-            nn.ReLU(),
-            nn.Conv1d(width, width, 9, padding=8, dilation=2),
-            nn.ReLU(),
-            nn.Conv1d(width, 1, 9, padding=4),
-        )
-        nn.init.zeros_(self.refiner[-1].weight)
-        nn.init.zeros_(self.refiner[-1].bias)
-
-    def read(self, crops: Tensor) -> DigitizerOutput:
-        """See ``Reader``."""
-        output = self.network(crops)
-        level = output.height.mean(dim=1, keepdim=True)
-        seen = torch.stack([(output.height - level) / 32, output.spread / 8, output.presence.sigmoid()], dim=1)
-        return output._replace(height=output.height + 8 * self.refiner(seen.detach()).float()[:, 0])
-
-
 class Choice(NamedTuple):
-    """A variant of what ships."""
+    """A variant of the plain digitizer."""
 
     kind: type[Reader] = Reader
-    network: DigitizerSettings = DigitizerSettings()
+    network: DigitizerSettings = DigitizerSettings(refiner=False)
     loss: DigitizerLossSettings = DigitizerLossSettings()
 
 
-SHIPPED = "as it ships"
+PLAIN = "plain"
 
 CHOICES = {
-    SHIPPED: Choice(),
-    "mean over height (published)": Choice(network=DigitizerSettings(head="mean")),
+    PLAIN: Choice(),
+    "mean over height (published)": Choice(network=DigitizerSettings(head="mean", refiner=False)),
     "no distribution target": Choice(loss=DigitizerLossSettings(cross_entropy=0.0)),
     "no SNR term": Choice(loss=DigitizerLossSettings(snr=0.0)),
     "no coordinate channel": Choice(WithoutChannel),
     "no zero line": Choice(WithoutZeroLine),
     "half the columns": Choice(HalfWidth),
-    "auxiliary mask": Choice(WithMask),
-    "refiner along time": Choice(WithRefiner),
+    "auxiliary mask": Choice(network=DigitizerSettings(refiner=False, mask=True)),
+    "refiner along time": Choice(network=DigitizerSettings(refiner=True)),
 }
 
 
@@ -254,13 +202,12 @@ def draw_batches(data: Path, count: int, size: int, signals: SignalSettings, see
     """Batches of crops of drawn pages of all profiles, each of one size, the same for the same arguments."""
     draw = page_source(DrawingSettings(pages_per_record=0), signals)
     records = [data / name for name in find_records(data)]
-    torch.manual_seed(seed)
     pages = DrawnLeadBatches(records, draw, size, 0, seed, CropSampling())
     rng = np.random.default_rng(seed)
     batches: Batches = []
     buffer: list[Example] = []
     while len(batches) < count:
-        for examples in pages._pages(rng):
+        for examples in pages.examples(rng):
             buffer += examples
             while len(buffer) >= pages.sampling.buffer + size and len(batches) < count:
                 batches.append(take_batch(buffer, size, rng))
@@ -269,26 +216,23 @@ def draw_batches(data: Path, count: int, size: int, signals: SignalSettings, see
     return batches
 
 
+class Collated:
+    """Batches made of their crops when their turn comes: as features they would not fit in memory."""
+
+    def __init__(self, batches: Batches) -> None:
+        self.batches = batches
+
+    def __iter__(self) -> Iterator[DigitizerBatch]:
+        return (collate(examples) for examples in self.batches)
+
+
 def train_choice(choice: Choice, batches: Batches, settings: StageSettings) -> Reader:
     """A reader trained on the batches, each shown once."""
     torch.manual_seed(settings.seed)
-
-    def collated() -> Iterator[DigitizerBatch]:
-        return (collate(examples) for examples in batches)
-
-    class Source:
-        def __iter__(self) -> Iterator[DigitizerBatch]:
-            return collated()
-
+    model = choice.kind(choice.network, choice.loss)
     with tempfile.TemporaryDirectory() as folder:
-        return train(
-            choice.kind(choice.network, choice.loss),
-            Source(),
-            lambda model, batch: model.loss(batch),
-            settings,
-            Path(folder) / "state",
-            lambda line: print(line, flush=True),
-        )
+        state = Path(folder) / "state"
+        return train(model, Collated(batches), lambda model, batch: model.loss(batch), settings, state, print)
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -328,7 +272,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         reader = train_choice(CHOICES[name], batches, settings)
         rows.append((name, *evaluate(reader.read, judged).row))
         print(rows[-1], flush=True)
-        if name == SHIPPED:
+        if name == PLAIN:
             rows += [(name, *evaluate(kind(reader.network), judged).row) for name, kind in UNTRAINED.items()]
     print(text_table(("choice", "SNR mean", "SNR median", "below 10 dB %", "presence wrong %"), rows, digits=2))
 

@@ -89,14 +89,15 @@ class DrawnLeadBatches(IterableDataset):
     def __iter__(self) -> Iterator[DigitizerBatch]:
         rng = np.random.default_rng([self.seed, int(torch.randint(2**31, ()))])
         buffer: list[Example] = []
-        for examples in self._pages(rng):
+        for examples in self.examples(rng):
             buffer += examples
             while len(buffer) >= self.sampling.buffer + self.batch_size:
                 yield collate(take_batch(buffer, self.batch_size, rng))
         while buffer:
             yield collate(take_batch(buffer, self.batch_size, rng))
 
-    def _pages(self, rng: np.random.Generator) -> Iterator[list[Example]]:
+    def examples(self, rng: np.random.Generator) -> Iterator[list[Example]]:
+        """The examples of one page of every record, page by page, in random order."""
         worker = get_worker_info()
         share = range(worker.id, len(self.records), worker.num_workers) if worker else range(len(self.records))
         for index in rng.permutation(np.array(share, dtype=int)):

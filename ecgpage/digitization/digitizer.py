@@ -17,7 +17,7 @@ from ecgpage.digitization.network import DigitizerSettings, LeadDigitizer
 from ecgpage.digitization.targets import heights_to_paper
 from ecgpage.geometry import Bend
 from ecgpage.recording import LeadBox, LeadTrace
-from ecgpage.training.checkpoints import CheckpointError, load_model
+from ecgpage.training.checkpoints import CheckpointError, holds_weights, load_model
 from ecgpage.training.model_folder import describe_stage, load_stage, save_stage
 
 STAGE = "digitizer"
@@ -119,16 +119,16 @@ def load_digitizer(folder: Path) -> Digitizer:
 
 
 def read_digitizer(weights: Path) -> LeadDigitizer:
-    """Read a network of the usual settings from a model folder's weights file, to train on from.
+    """Read a network of the usual settings, with or without refiner, from a weights file, to train on from.
 
     Raises CheckpointError for weights that are missing, broken or of another network.
     """
-    network = LeadDigitizer()
+    network = LeadDigitizer(DigitizerSettings(refiner=holds_weights(weights, "refiner.")))
     load_model(weights, network)
     return network
 
 
 def _settings(facts: Mapping[str, Any]) -> DigitizerSettings:
-    """Settings as JSON gave them: its lists are tuples here."""
-    values: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in facts.items()}
-    return DigitizerSettings(**values)
+    """Settings as JSON gave them: its lists are tuples here, and what knows of no refiner has none."""
+    values = {name: tuple(value) if isinstance(value, list) else value for name, value in facts.items()}
+    return DigitizerSettings(**({"refiner": False} | values))

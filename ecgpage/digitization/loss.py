@@ -17,6 +17,9 @@ SMALLEST_SIGNAL_ROWS = 0.5 * ROWS_PER_MM
 
 END_MM = 1.5
 
+INK_ROWS, INK_WEIGHT = 2.0, 10.0
+"""Rows to either side of the trace's middle that count as its ink; what an ink pixel weighs beside 1 elsewhere."""
+
 
 @dataclass(frozen=True)
 class DigitizerLossSettings:
@@ -29,6 +32,7 @@ class DigitizerLossSettings:
     ends: what sub-columns within ``END_MM`` of where a trace begins or stops weigh in it beside 1 elsewhere: the time
         origin is read off there.
     snr: natural logarithm of error power over signal power, per crop (0 leaves it out).
+    mask: binary cross-entropy of which pixels are ink, where the network has a head for it.
     """
 
     sigma: float = 1.6
@@ -38,6 +42,7 @@ class DigitizerLossSettings:
     presence: float = 0.5
     ends: float = 5.0
     snr: float = 0.2
+    mask: float = 1.0
 
     def __post_init__(self) -> None:
         if self.ends < 1:
@@ -69,6 +74,8 @@ class DigitizerLoss:
         }
         if output.log_probability is not None:
             terms["cross_entropy"] = self._cross_entropy(output.log_probability, batch.height, printed)
+        if output.mask is not None:
+            terms["mask"] = self._mask(output.mask, batch.height, batch.presence)
         if self.settings.snr:
             terms["snr"] = log_error_ratio(output.height - batch.height, batch.height, printed)
         total = sum(getattr(self.settings, name) * term for name, term in terms.items())
@@ -90,6 +97,13 @@ class DigitizerLoss:
         squares = (rows[:, None] - target[:, None]) ** 2  # (B, R, T)
         expected = functional.softmax(-squares / (2 * self.settings.sigma**2), dim=1)
         return _mean(functional.kl_div(log_probability, expected, reduction="none").sum(dim=1), printed)
+
+    def _mask(self, logits: Tensor, target: Tensor, presence: Tensor) -> Tensor:
+        """Logits (B, R, T) against the ink around heights (B, T) where printed."""
+        rows = torch.arange(logits.shape[1], device=target.device) * STEM_STRIDE
+        ink = ((rows[:, None] - target[:, None]).abs() <= INK_ROWS) & presence[:, None]
+        weight = torch.tensor(INK_WEIGHT, device=logits.device)
+        return functional.binary_cross_entropy_with_logits(logits, ink.float(), pos_weight=weight)
 
 
 def near_ends(printed: Tensor) -> Tensor:

@@ -27,14 +27,21 @@ class DigitizerSettings:
     channels: width of each resolution level, finest first; each level halves height and time.
     kernel: (height, time) of the residual blocks, longer in time as a lead is.
     blocks: residual blocks of each level on the way down (one more on the way up).
+    refiner: whether heights are corrected along time by their neighbours (with the distribution head).
+    mask: whether a further head says which pixels are the lead's ink (with the distribution head); it serves training
+        alone, and what is shipped comes without it.
     """
 
     head: str = "distribution"
     channels: tuple[int, ...] = (16, 24, 32, 48, 64)
     kernel: tuple[int, int] = (3, 5)
     blocks: tuple[int, ...] = (1, 1, 2, 2, 2)
+    refiner: bool = True
+    mask: bool = False
 
     def __post_init__(self) -> None:
+        if (self.refiner or self.mask) and self.head != "distribution":
+            raise ValueError(f"refiner and mask need the distribution head, got {self.head!r}")
         if self.head not in HEADS:
             raise ValueError(f"head must be one of {HEADS}, got {self.head!r}")
         if len(self.channels) != len(self.blocks) or not self.channels:
@@ -58,13 +65,14 @@ class DigitizerOutput(NamedTuple):
 
     height: (B, T) crop rows; presence: (B, T) logits, printed or not; log_probability: (B, R, T) over the R output
     rows, None with the mean head; spread: (B, T) crop rows, standard deviation of that distribution, NaN with the
-    mean head.
+    mean head; mask: (B, R, T) logits, the lead's ink or not, None without such a head.
     """
 
     height: Tensor
     presence: Tensor
     log_probability: Tensor | None
     spread: Tensor
+    mask: Tensor | None = None
 
 
 class ResidualBlock(nn.Module):
@@ -122,6 +130,29 @@ class MeanHead(nn.Module):
         return DigitizerOutput(height, presence, None, torch.full_like(height, float("nan")))
 
 
+class Refiner(nn.Module):
+    """Corrects heights along time by their neighbours, their spread and their presence; untrained, by nothing."""
+
+    def __init__(self, width: int = 24) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(
+            nn.Conv1d(3, width, 9, padding=4),
+            nn.ReLU(),
+            nn.Conv1d(width, width, 9, padding=8, dilation=2),
+            nn.ReLU(),
+            nn.Conv1d(width, 1, 9, padding=4),
+        )
+        last = self.layers[-1]
+        nn.init.zeros_(last.weight)  # type: ignore[arg-type]
+        nn.init.zeros_(last.bias)  # type: ignore[arg-type]
+
+    def forward(self, output: DigitizerOutput) -> DigitizerOutput:
+        """The output with corrected heights, (B, T) crop rows."""
+        level = output.height.mean(dim=1, keepdim=True)
+        seen = torch.stack([(output.height - level) / 32, output.spread / 8, output.presence.sigmoid()], dim=1)
+        return output._replace(height=output.height + 8 * self.layers(seen.detach()).float()[:, 0])
+
+
 class LeadDigitizer(nn.Module):
     """Heights, presence and spread of the trace in lead crops of any size divisible by the settings' multiples."""
 
@@ -139,6 +170,8 @@ class LeadDigitizer(nn.Module):
         self.up = nn.ModuleList(nn.Conv2d(b, a, 1) for a, b in zip(channels, channels[1:], strict=False))
         self.decoder = nn.ModuleList(ResidualBlock(width, kernel) for width in channels[:-1])
         self.head = (DistributionHead if self.settings.head == "distribution" else MeanHead)(channels[0])
+        self.refiner = Refiner() if self.settings.refiner else None
+        self.mask = nn.Conv2d(channels[0], SUBCOLUMNS, (3, 3), padding=1) if self.settings.mask else None
 
     def forward(self, crops: Tensor) -> DigitizerOutput:
         """crops: (B, CHANNELS, H, W) as made by ``crop_features``."""
@@ -151,7 +184,12 @@ class LeadDigitizer(nn.Module):
         for up, decoder in zip(reversed(self.up), reversed(self.decoder), strict=True):
             features = functional.interpolate(up(features), scale_factor=2, mode="nearest")
             features = decoder(features + levels.pop())
-        return self.head(features)
+        output = self.head(features)
+        if self.refiner is not None:
+            output = self.refiner(output)
+        if self.mask is not None and self.training:
+            output = output._replace(mask=_subcolumns_in_time(self.mask(features).float()))
+        return output
 
     def _check(self, crops: Tensor) -> None:
         rows, columns = self.settings.height_multiple, self.settings.width_multiple

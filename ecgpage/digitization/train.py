@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -31,14 +32,30 @@ def train_digitizer(
     """Train a digitizer and return it with averaged weights, in eval mode.
 
     records: what ``draw`` is called with, one page of each per epoch; checkpoint: a training that was stopped goes
-    on from there; initial: a trained network of the same settings to start from instead of random weights.
+    on from there; initial: a trained network to start from instead of random weights, of the same settings (it may
+    lack the refiner). While it is trained, a network with the distribution head also learns which pixels are ink.
     """
     torch.manual_seed(settings.seed)
-    model = LeadDigitizer(network)
+    shape = network or DigitizerSettings()
+    model = LeadDigitizer(replace(shape, mask=shape.head == "distribution"))
     if initial is not None:
-        model.load_state_dict(initial.state_dict())
+        take_over(model, initial)
     dataset = DrawnLeadBatches(records, draw, settings.batch_size, pages_per_record, settings.seed, sampling)
-    return train(model, page_loader(dataset, settings, None), _loss_function(loss), settings, checkpoint, report)
+    trained = train(model, page_loader(dataset, settings, None), _loss_function(loss), settings, checkpoint, report)
+    bare = LeadDigitizer(shape)
+    bare.load_state_dict({name: trained.state_dict()[name] for name in bare.state_dict()})
+    return bare.eval()
+
+
+def take_over(model: LeadDigitizer, initial: LeadDigitizer) -> None:
+    """Set a network's weights to those of another; a refiner or mask that the other lacks stays as it is.
+
+    Raises ValueError for networks of different shapes.
+    """
+    shape = replace(initial.settings, refiner=model.settings.refiner, mask=model.settings.mask)
+    if shape != model.settings:
+        raise ValueError(f"expected a network of {model.settings}, got one of {initial.settings}")
+    model.load_state_dict(model.state_dict() | initial.state_dict())
 
 
 def _loss_function(

@@ -53,6 +53,11 @@ def load_model(path: Path, module: nn.Module) -> dict[str, Any]:
     return metadata
 
 
+def holds_weights(path: Path, prefix: str) -> bool:
+    """Whether a file has weights of such names. Raises CheckpointError if it is missing or broken."""
+    return any(name.startswith(prefix) for name in _read(path)[0])
+
+
 def save_state(path: Path, state: TrainingState) -> None:
     """Write a training state in full precision."""
     tensors = {f"model.{name}": value for name, value in state.model.state_dict().items()}

@@ -3,7 +3,14 @@ import math
 import pytest
 import torch
 
-from ecgpage.digitization.loss import DigitizerBatch, DigitizerLoss, DigitizerLossSettings, log_error_ratio, near_ends
+from ecgpage.digitization.loss import (
+    INK_ROWS,
+    DigitizerBatch,
+    DigitizerLoss,
+    DigitizerLossSettings,
+    log_error_ratio,
+    near_ends,
+)
 from ecgpage.digitization.network import STEM_STRIDE, DigitizerOutput
 
 ROWS, TIME = 40, 30
@@ -64,6 +71,18 @@ def test_nothing_printed_is_an_ordinary_batch(head):
     assert logits.grad.abs().sum() > 0
     assert terms["presence"] == pytest.approx(math.log(2), rel=1e-4)
     assert terms["height"] == 0
+
+
+def test_a_mask_costs_what_it_misses():
+    """Right and sure of every pixel it costs nothing; knowing nothing, ln 2 a pixel, ten times that of ink."""
+    target = batch(printed=True)
+    rows = torch.arange(ROWS) * STEM_STRIDE
+    ink = ((rows[:, None] - target.height[:, None]).abs() <= INK_ROWS) & target.presence[:, None]
+    _, right = DigitizerLoss()(output(30.0)._replace(mask=torch.where(ink, 30.0, -30.0)), target)
+    _, vague = DigitizerLoss()(output(30.0)._replace(mask=torch.zeros(ink.shape)), target)
+    assert right["mask"] < 1e-6
+    assert vague["mask"] == pytest.approx(math.log(2) * (1 + 9 * float(ink.float().mean())), rel=1e-4)
+    assert "mask" not in DigitizerLoss()(output(30.0), target)[1]
 
 
 def test_log_error_ratio_by_hand():

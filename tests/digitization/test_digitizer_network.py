@@ -4,7 +4,15 @@ import torch
 
 from ecgpage.digitization.crop import SUBCOLUMNS
 from ecgpage.digitization.features import CHANNELS
-from ecgpage.digitization.network import STEM_STRIDE, DigitizerSettings, DistributionHead, LeadDigitizer
+from ecgpage.digitization.network import (
+    STEM_STRIDE,
+    DigitizerOutput,
+    DigitizerSettings,
+    DistributionHead,
+    LeadDigitizer,
+    Refiner,
+)
+from ecgpage.digitization.train import take_over
 
 SMALL = {"channels": (4, 6, 8), "blocks": (1, 1, 1)}
 
@@ -12,7 +20,7 @@ SMALL = {"channels": (4, 6, 8), "blocks": (1, 1, 1)}
 @pytest.mark.parametrize("head", ["distribution", "mean"])
 @pytest.mark.parametrize("size", [(64, 80), (128, 32)])
 def test_any_size_gives_heights_per_subcolumn(head, size):
-    network = LeadDigitizer(DigitizerSettings(head=head, **SMALL))
+    network = LeadDigitizer(DigitizerSettings(head=head, refiner=head == "distribution", **SMALL))
     output = network(torch.randn(2, CHANNELS, *size))
     expected = (2, size[1] * SUBCOLUMNS)
     assert output.height.shape == output.presence.shape == output.spread.shape == expected
@@ -29,9 +37,13 @@ def test_any_size_gives_heights_per_subcolumn(head, size):
 
 @pytest.mark.parametrize("head", ["distribution", "mean"])
 def test_every_weight_learns(head):
-    network = LeadDigitizer(DigitizerSettings(head=head, **SMALL))
+    further = head == "distribution"
+    network = LeadDigitizer(DigitizerSettings(head=head, refiner=further, mask=further, **SMALL))
+    if network.refiner is not None:
+        torch.nn.init.normal_(network.refiner.layers[-1].weight)  # it begins with 0, which lets nothing through
     output = network(torch.randn(2, CHANNELS, 64, 32))
-    (output.height.mean() + output.presence.mean()).backward()
+    loss = output.height.mean() + output.presence.mean()
+    (loss if output.mask is None else loss + output.mask.mean()).backward()
     still = [name for name, weight in network.named_parameters() if weight.grad is None or not weight.grad.any()]
     assert still in ([], ["head.score.bias"])  # a bias on all rows alike does not move a softmax
 
@@ -66,6 +78,36 @@ def test_heights_are_seen_where_they_are_after_an_untrained_stem():
     np.testing.assert_allclose(after[:, 40 + rows : 90 + rows], before[:, 40:90], atol=1e-4)
 
 
+def test_an_untrained_refiner_changes_nothing_and_a_mask_is_only_given_in_training():
+    torch.manual_seed(0)
+    plain = LeadDigitizer(DigitizerSettings(refiner=False, **SMALL))
+    whole = LeadDigitizer(DigitizerSettings(refiner=True, mask=True, **SMALL))
+    take_over(whole, plain)
+    crops = torch.randn(2, CHANNELS, 64, 32)
+    with torch.inference_mode():
+        before, after = plain.eval()(crops), whole.eval()(crops)
+    torch.testing.assert_close(before.height, after.height)
+    assert after.mask is None
+    assert whole.train()(crops).mask.shape == (2, 64 // STEM_STRIDE, 32 * SUBCOLUMNS)
+
+
+def test_a_refiner_sees_no_height_but_its_shape():
+    """A trace moved as a whole is corrected as it was before."""
+    torch.manual_seed(0)
+    refiner = Refiner()
+    torch.nn.init.normal_(refiner.layers[-1].weight)
+    height, flat = torch.randn(1, 96).cumsum(dim=1), torch.ones(1, 96)
+    there, here = (refiner(DigitizerOutput(height + shift, flat, None, flat)).height for shift in (40.0, 0.0))
+    torch.testing.assert_close(there - 40, here, atol=1e-4, rtol=0)
+    assert (here - height).abs().max() > 0.1
+
+
+def test_weights_of_another_shape_are_not_taken_over():
+    other = LeadDigitizer(DigitizerSettings(channels=(4, 8), blocks=(1, 1)))
+    with pytest.raises(ValueError, match="expected a network of"):
+        take_over(LeadDigitizer(DigitizerSettings(**SMALL)), other)
+
+
 def test_the_shipped_network_is_small():
     count = sum(weight.numel() for weight in LeadDigitizer().parameters())
     assert 200_000 < count < 1_000_000
@@ -77,7 +119,11 @@ def test_wrong_sizes_are_refused():
         network(torch.zeros(1, CHANNELS, 60, 32))
 
 
-@pytest.mark.parametrize("bad", [{"head": "max"}, {"kernel": (2, 5)}, {"channels": (8, 8), "blocks": (1,)}])
+@pytest.mark.parametrize(
+    "bad", [{"head": "max", "refiner": False}, {"kernel": (2, 5)}, {"channels": (8, 8), "blocks": (1,)}]
+)
 def test_settings_are_checked(bad):
     with pytest.raises(ValueError, match="must (be|have)"):
         DigitizerSettings(**bad)
+    with pytest.raises(ValueError, match="need the distribution head"):
+        DigitizerSettings(head="mean", refiner=True)

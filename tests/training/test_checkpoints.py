@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from ecgpage.training.checkpoints import CheckpointError, keep_or_drop, load_model, save_model
+from ecgpage.training.checkpoints import CheckpointError, holds_weights, keep_or_drop, load_model, save_model
 
 
 def network(width: int = 4) -> nn.Module:
@@ -41,6 +41,12 @@ def test_a_missing_or_broken_file_is_refused(tmp_path: Path, content: bytes | No
         path.write_bytes(content)
     with pytest.raises(CheckpointError, match="expected weights"):
         load_model(path, network())
+
+
+def test_a_file_tells_which_weights_it_holds(tmp_path: Path) -> None:
+    save_model(tmp_path / "m.safetensors", network())
+    assert holds_weights(tmp_path / "m.safetensors", "0.")
+    assert not holds_weights(tmp_path / "m.safetensors", "refiner.")
 
 
 def test_results_of_something_else_are_dropped_with_a_line(tmp_path):

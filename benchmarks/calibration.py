@@ -1,0 +1,130 @@
+"""How well a page's millimetres are found: ``python -m benchmarks.calibration -d DATA [-n PAGES] [PROFILE ...]``.
+
+Draws pages of every profile, measures their grid and follows their bends as the pipeline does (the leads' boxes are
+true, so that nothing but the calibration counts), and compares with where the samples were drawn:
+
+- *no grid*, *other squares*: pages scaled by their leads' lengths for want of a grid, and those whose squares were
+  taken for larger or smaller ones (off by more than 5 %); the other figures leave both out;
+- *along %*: error of a millimetre of time, lead by lead: median, 90th percentile, largest;
+- *across %*: error of a millimetre of voltage, page by page;
+- *time mm*, *height mm*: how far samples lie from their places, root mean square over a page, its rows' own heights
+  aside.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from benchmarks.attribution import true_leads
+from ecgpage.calibration.grid import GridEstimate, measure_grid
+from ecgpage.calibration.scale import calibrate
+from ecgpage.digitization.dataset import visible_leads
+from ecgpage.geometry import apply_homography, flat_points
+from ecgpage.io import find_records
+from ecgpage.page.rectification import rotate_page, straighten_with_grid
+from ecgpage.recording import Page
+from ecgpage.reporting import text_table
+from ecgpage.synthesis import PROFILES, DrawnPage
+from ecgpage.synthesis.records import RecordDrawer
+from ecgpage.synthesis.signals import VARIED
+
+LARGEST_ERROR = 0.05
+"""Relative error of a page's millimetres from which on other squares were seen than are printed."""
+
+
+class Errors(NamedTuple):
+    """Of one page. along: (leads,) relative; across: relative; time, height: mm."""
+
+    along: np.ndarray
+    across: float
+    time: float
+    height: float
+
+
+def upright(image: np.ndarray, paper_to_picture: np.ndarray) -> tuple[Page, GridEstimate]:
+    """The straightened page with its grid, turned as the paper truly lies (which the detector tells)."""
+    page, grid = straighten_with_grid(image)
+    for _ in range(3):
+        paper_to_page = np.linalg.inv(page.page_to_picture) @ paper_to_picture
+        left, right = apply_homography(paper_to_page, np.array([[100.0, 80.0], [120.0, 80.0]]))
+        if right[0] - left[0] > abs(right[1] - left[1]):
+            break
+        page = rotate_page(page, 1)
+        grid = measure_grid(page)
+    return page, grid
+
+
+def page_errors(drawn: DrawnPage) -> Errors | None:
+    """Errors of the millimetres found on a drawn page, None where no grid was found."""
+    page, grid = upright(drawn.image, drawn.paper_to_picture)
+    shown = [lead for lead in visible_leads(drawn) if lead.findable]
+    leads = true_leads(shown, page)
+    calibration = calibrate(page, leads, grid) if leads else None
+    if calibration is None or calibration.source != "grid":
+        return None
+    paper_to_picture = page.page_to_picture @ calibration.paper_to_page
+    along, places, true, read = [], [], [], []
+    for lead in shown:
+        known = np.isfinite(lead.points).all(axis=1) & np.isfinite(lead.values)
+        x, y = flat_points(paper_to_picture, lead.points[known], calibration.bend).T
+        time = lead.speed * np.arange(len(lead.points))[known] / lead.fs
+        height = -lead.gain * lead.values[known]
+        along.append(np.polyfit(time, x, 1)[0] - 1)
+        places.append(np.stack([x - time - np.median(x - time), y - height - np.median(y - height)], axis=1))
+        true.append(height - height.mean())
+        read.append(y - y.mean())
+    heights = np.concatenate(true)
+    across = float(heights @ np.concatenate(read) / max(1e-9, heights @ heights)) - 1
+    off = np.sqrt(np.mean(np.concatenate(places) ** 2, axis=0))
+    return Errors(np.array(along), across, float(off[0]), float(off[1]))
+
+
+def measure(profile: str, data: Path, pages: int) -> list[object]:
+    """A profile's row of the table."""
+    draw, records = RecordDrawer([PROFILES[profile]], VARIED), find_records(data)
+    found: list[Errors] = []
+    lost = other = 0
+    for number in range(pages):
+        errors = page_errors(draw(data / records[number % len(records)], np.random.default_rng(number)))
+        if errors is None:
+            lost += 1
+        elif abs(np.median(errors.along)) > LARGEST_ERROR:
+            other += 1
+        else:
+            found.append(errors)
+    if not found:
+        return [profile, lost, other, *[float("nan")] * 10]
+    along = np.concatenate([errors.along for errors in found])
+    figures: list[object] = [profile, lost, other]
+    for values in (100 * along, *(np.array([100 * e.across for e in found]),)):
+        figures += list(np.percentile(np.abs(values), (50, 90, 100)))
+    for values in (np.array([e.time for e in found]), np.array([e.height for e in found])):
+        figures += list(np.percentile(values, (50, 90)))
+    return figures
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Return the parser of this benchmark's arguments."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("profiles", nargs="*", metavar="PROFILE", help="profiles (default: every one)")
+    parser.add_argument("-d", "--data", type=Path, required=True, help="records to draw")
+    parser.add_argument("-n", type=int, default=16, help="pages of each profile")
+    return parser
+
+
+def main() -> None:
+    """Print a line for each profile."""
+    options = build_parser().parse_args()
+    rows = [measure(profile, options.data, options.n) for profile in options.profiles or sorted(PROFILES)]
+    heads = ["profile", "no grid", "other squares"]
+    heads += [f"{name} {share}" for name in ("along %", "across %") for share in ("50", "90", "100")]
+    heads += [f"{name} {share}" for name in ("time mm", "height mm") for share in ("50", "90")]
+    print(text_table(heads, rows, digits=3))
+
+
+if __name__ == "__main__":
+    main()

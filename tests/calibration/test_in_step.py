@@ -1,0 +1,108 @@
+"""Rows out of step: how far is told by leads that must agree, and put right."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ecgpage.calibration.assembly import assemble, limb_lead_quality
+from ecgpage.calibration.in_step import SMALLEST_SKEW, print_skew, strips_in_step, without_skew
+from ecgpage.calibration.placement import place_traces
+from ecgpage.leads import LEADS, layout_3x4
+from ecgpage.recording import LeadBox, LeadTrace
+
+SPEED, GAIN, LEFT, PER_MM = 25.0, 10.0, 30.0, 24
+
+
+def heart(seconds: np.ndarray) -> np.ndarray:
+    """(n, 12) mV: two limb leads of different beats, the others after Einthoven and Goldberger, any chest leads."""
+    beats = np.array([0.5, 1.3, 2.2, 3.1, 3.9, 4.8, 5.6, 6.5, 7.3, 8.2, 9.1])
+    t = seconds[:, None] - beats
+    one = (1.1 * np.exp(-((t / 0.018) ** 2)) + 0.2 * np.exp(-(((t - 0.25) / 0.06) ** 2))).sum(axis=1)
+    two = (0.7 * np.exp(-(((t - 0.012) / 0.02) ** 2)) + 0.3 * np.exp(-(((t - 0.26) / 0.07) ** 2))).sum(axis=1)
+    limb = [one, two, two - one, -(one + two) / 2, one - two / 2, two - one / 2]
+    return np.stack(limb + [one * k - two for k in range(6)], axis=1)
+
+
+def page(skew: float, strips: tuple[str, ...] = ("II",), strip_late: float = 0.0) -> list[LeadTrace]:
+    """A 3x4 page as read whose print leans by ``skew`` and whose strips stand ``strip_late`` mm to the right."""
+    traces = []
+    for lead in layout_3x4(strips).leads:
+        x = np.arange(0, lead.duration * SPEED, 1 / PER_MM)
+        y = 40.0 + 30 * lead.row - GAIN * heart(lead.start + x / SPEED)[:, LEADS.index(lead.name)]
+        x = x + LEFT + SPEED * lead.start + (strip_late if lead.strip else 0.0)
+        leaning = np.maximum.accumulate(x + skew * y)
+        even = np.arange(leaning[0], leaning[-1], 1 / PER_MM)
+        y = np.interp(even, leaning, y)
+        box = (float(even[0]), float(y.min()), float(even[-1]), float(y.max()))
+        known = LeadBox(lead.name, box, 0.9, lead.strip, lead.row, lead.column, lead.start, lead.duration)
+        ones = np.ones(len(even))
+        traces.append(LeadTrace(known, even, y, ones, 0.1 * ones, zero=40.0 + 30 * lead.row))
+    return traces
+
+
+def quality(traces: list[LeadTrace]) -> float:
+    return limb_lead_quality(assemble(traces, LEADS, 500.0, 5000).signal, LEADS)
+
+
+@settings(deadline=None, max_examples=15)
+@given(st.floats(0.002, 0.012), st.sampled_from([-1, 1]), st.sampled_from([(), ("II",), ("II", "V1")]))
+def test_a_skew_is_told_to_a_tenth_of_a_millisecond_a_row_and_put_right(size, sign, strips):
+    skew = sign * size
+    traces = page(skew, strips)
+    found = print_skew(traces)
+    assert found == pytest.approx(skew, abs=1e-4)  # mm per mm: 0.003 mm, 0.12 ms, from row to row
+    assert quality(traces) < 25 < quality(without_skew(traces, found))
+
+
+@pytest.mark.parametrize("strips", [(), ("II",)])
+def test_straight_print_stays_as_it_is(strips):
+    traces = page(0.0, strips)
+    assert abs(print_skew(traces)) < SMALLEST_SKEW and print_skew(traces) == 0
+    placed = place_traces(traces, SPEED)
+    assert placed.notes == () and placed.left_out == []
+    for before, after in zip(traces, placed.traces, strict=True):
+        np.testing.assert_array_equal(before.x, after.x)
+
+
+def test_a_strip_alone_tells_where_leads_of_the_law_are_missing():
+    traces = [trace for trace in page(0.006) if trace.lead.name != "aVL"]
+    assert print_skew(traces) == pytest.approx(0.006, abs=2e-4)
+    assert print_skew([trace for trace in traces if not trace.lead.strip]) == 0
+    assert print_skew([]) == 0
+
+
+def test_leads_printed_upside_down_obey_the_law_as_well():
+    def turned(trace: LeadTrace) -> LeadTrace:
+        if trace.lead.name != "aVR":
+            return trace
+        y = 2 * trace.zero - trace.y
+        return replace(trace, y=y, lead=replace(trace.lead, inverted=True))
+
+    leaning = [turned(trace) for trace in page(0.006, ())]
+    assert print_skew(leaning) == pytest.approx(0.006, abs=1.2e-3)  # its waves lean the other way
+
+
+@pytest.mark.parametrize("late", [-0.4, 0.23, 0.5])
+def test_a_strip_is_moved_to_its_other_print(late):
+    traces = page(0.0, ("II", "V1"), late)
+    moved = strips_in_step(traces)
+    for before, after in zip(traces, moved, strict=True):
+        shift = -late if before.lead.strip else 0.0
+        np.testing.assert_allclose(after.x, before.x + shift, atol=0.01)
+        assert after.lead.box[0] == pytest.approx(before.lead.box[0] + shift, abs=0.01)
+        assert after.lead.box[1::2] == before.lead.box[1::2]
+
+
+def test_what_is_out_of_step_says_so():
+    placed = place_traces(page(0.007), SPEED)
+    assert placed.notes == ("by leads that must agree, the print stands +0.40 degrees askew on its grid",)
+    assert quality(placed.traces) > 30
+
+
+def test_noise_tells_no_skew():
+    rng = np.random.default_rng(3)
+    noisy = [replace(trace, y=trace.y + rng.normal(0, 8, len(trace.y))) for trace in page(0.0)]
+    assert print_skew(noisy) == 0

@@ -1,0 +1,78 @@
+"""What a polynomial leaves of a bend, followed by the grid's own lines."""
+
+import cv2
+import numpy as np
+import pytest
+
+from ecgpage.calibration.bend import measure_bend
+from ecgpage.calibration.grid import measure_grid, nothing_found
+from ecgpage.calibration.ripple import follow_grid
+from ecgpage.geometry import FLAT, Ripple, bent_points, flat_points
+from ecgpage.recording import Page
+
+PER_MM = 8.0
+"""Pixels."""
+
+
+def drawn(across, fine: bool = True) -> np.ndarray:
+    """A page of 275 x 212 mm whose grid is displaced by ``across(x, y)`` mm to the right at flat places x, y in mm."""
+    x, y = np.meshgrid(np.arange(2200) / PER_MM, np.arange(1700) / PER_MM)
+    flat = x
+    for _ in range(5):
+        flat = x - across(flat, y)
+    image = np.full((1700, 2200, 3), 255, np.uint8)
+    if fine:
+        image[(np.abs((flat + 0.5) % 1 - 0.5) < 0.09) | (np.abs((y + 0.5) % 1 - 0.5) < 0.09)] = (250, 205, 205)
+    image[(np.abs((flat + 2.5) % 5 - 2.5) < 0.2) | (np.abs((y + 2.5) % 5 - 2.5) < 0.2)] = (230, 120, 120)
+    return cv2.GaussianBlur(image, (0, 0), 0.8)
+
+
+def errors(image: np.ndarray, across, bend, paper_to_page: np.ndarray) -> np.ndarray:
+    """How far off the lines' places are in mm, (n,), their mean aside."""
+    x, y = np.meshgrid(np.arange(20.0, 256, 9), np.arange(20.0, 193, 9))
+    places = np.stack([x.ravel(), y.ravel()], axis=1)
+    seen = places + np.stack([across(*places.T), np.zeros(len(places))], axis=1)
+    off = flat_points(paper_to_page, PER_MM * seen, bend)[:, 0] - places[:, 0]
+    return off - np.median(off)
+
+
+def wave(x, y):
+    """0.3 mm with a length of 80 mm: too short for a polynomial over the page."""
+    return 0.3 * np.sin(2 * np.pi * x / 80) * np.cos(np.pi * y / 300)
+
+
+@pytest.mark.parametrize("fine", [True, False])
+def test_a_wave_is_followed_to_a_few_hundredths_of_a_millimetre(fine):
+    image = drawn(wave, fine)
+    page = Page(image, (1700, 2200), np.eye(3), False)
+    grid = measure_grid(page)
+    assert grid.found and grid.lattice_to_page is not None
+    paper_to_page = grid.lattice_to_page @ np.diag([0.2, 0.2, 1.0])
+    bend = measure_bend(grid, paper_to_page)
+    found = follow_grid(page, grid, 5.0, bend)
+    assert found is not None and found.ripple is not None
+    before, after = (np.sqrt(np.mean(errors(image, wave, one, paper_to_page) ** 2)) for one in (bend, found))
+    assert after < 0.05 < 0.1 < before
+
+
+def test_a_flat_page_has_no_ripple():
+    page = Page(drawn(lambda x, y: 0 * x), (1700, 2200), np.eye(3), False)
+    assert follow_grid(page, measure_grid(page), 5.0, None) is None
+
+
+def test_without_a_grid_nothing_is_followed():
+    page = Page(np.full((400, 500, 3), 255, np.uint8), (400, 500), np.eye(3), False)
+    assert follow_grid(page, nothing_found(), 5.0, None) is None
+    assert follow_grid(page, nothing_found(), 5.0, FLAT) is FLAT
+
+
+def test_a_ripple_goes_through_its_nodes_and_stays_beyond_them():
+    values = np.random.default_rng(0).normal(size=(5, 7, 2))
+    ripple = Ripple.through(values, (10.0, -20.0), (7.0, 9.0))
+    columns, rows = np.meshgrid(np.arange(7), np.arange(5))
+    nodes = np.stack([10 + 7.0 * columns, -20 + 9.0 * rows], axis=-1)
+    np.testing.assert_allclose(ripple(nodes), values, atol=1e-6)
+    far = np.array([[-500.0, -500.0], [500.0, 500.0]])
+    np.testing.assert_allclose(ripple(far), [values[0, 0], values[-1, -1]], atol=1e-6)
+    bent = bent_points(np.eye(3), far, FLAT)
+    np.testing.assert_allclose(bent, far)
