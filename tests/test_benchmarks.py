@@ -15,6 +15,7 @@ from benchmarks.digitizer_choices import CHOICES, draw_batches, evaluate
 from benchmarks.learning_curve import follow
 from benchmarks.reliability import draw
 from benchmarks.synthesis import PAGE_PIXELS, measure
+from benchmarks.trace_sheet import best_steps, sizes
 from benchmarks.true_pages import TruePage, flat_paper, read_truth
 from ecgpage.digitization.crop import SUBCOLUMNS
 from ecgpage.digitization.dataset import collate
@@ -179,3 +180,16 @@ def test_every_choice_can_be_trained(name):
     loss.backward()
     assert torch.isfinite(loss)
     assert model.eval().read(crops).height.shape == shape
+
+
+def test_steps_between_limb_leads_are_told():
+    """I comes 8 ms late, III 4 ms early, of three leads that otherwise obey Einthoven's law."""
+    rng = np.random.default_rng(0)
+    one, two = np.cumsum(rng.normal(0, 0.02, (2, 1400)), axis=1)
+    signal = np.full((5000, 12), np.nan)
+    signal[:1200, 0], signal[:1200, 1], signal[:1200, 2] = one[96:1296], two[100:1300], (two - one)[102:1302]
+    steps = best_steps(signal, 500.0)
+    assert (steps.one, steps.three) == (8.0, -4.0)
+    assert steps.quality > 60
+    np.testing.assert_allclose(sizes(signal), np.nanstd(signal[:, :3], axis=0))
+    assert np.isnan(best_steps(signal[:200], 500.0)).all()

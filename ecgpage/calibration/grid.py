@@ -34,6 +34,7 @@ class GridSettings:
     tiles_across: Fourier tiles along the longer side, half of this many periods of the coarsest pattern seen.
     smallest_strength: strength (see GridEstimate) from which on a pattern counts as a grid.
     smallest_agreement: share of the tiles whose lines must fit their neighbours' for a pattern to count.
+    faint_strength, faint_agreement: a pattern of less strength counts as well where almost all tiles fit.
     sure_quality, sure_agreement: from which on no other candidate pattern is tried.
     flat_bend: lattice units by which the lines of a flat page leave the lattice at most.
     candidates: most patterns of the spectrum that are tried, each with the strong lines it may be nested in.
@@ -44,6 +45,8 @@ class GridSettings:
     tiles_across: int = 4
     smallest_strength: float = 2.0
     smallest_agreement: float = 0.55
+    faint_strength: float = 1.3
+    faint_agreement: float = 0.9
     sure_quality: float = 2.0
     sure_agreement: float = 0.9
     flat_bend: float = 0.07
@@ -57,6 +60,11 @@ class GridSettings:
             raise ValueError(f"tiles_across must be between 1 and 16, came {self.tiles_across}")
         if self.smallest_strength <= 0:
             raise ValueError(f"smallest_strength must be positive, came {self.smallest_strength}")
+
+    def is_seen(self, lattice: Lattice) -> bool:
+        """Whether a lattice counts as a printed grid."""
+        plain = lattice.strength >= self.smallest_strength and lattice.agreement >= self.smallest_agreement
+        return plain or (lattice.strength >= self.faint_strength and lattice.agreement >= self.faint_agreement)
 
     def is_sure(self, lattice: Lattice) -> bool:
         """Whether a lattice is so good that no other need be tried."""
@@ -200,7 +208,7 @@ def measure_grid(page: Page, settings: GridSettings | None = None) -> GridEstima
         return nothing_found(0.0)
     contrast = grid_contrast(image)
     best = _best_lattice(contrast, settings)
-    if best is None or best.strength < settings.smallest_strength or best.agreement < settings.smallest_agreement:
+    if best is None or not settings.is_seen(best):
         return nothing_found(0.0 if best is None else best.strength)
     return _on_page(_upright(contrast, best), factor, page.size)
 

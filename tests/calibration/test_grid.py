@@ -86,6 +86,20 @@ def test_a_pattern_fainter_than_its_diagonals_is_still_a_grid():
     assert grid.pitch == pytest.approx((6.9, 6.9), rel=0.003)
 
 
+def test_faint_lines_that_agree_all_over_the_page_are_a_grid():
+    size, noise = (600, 800), np.random.default_rng(1)
+    truth = similarity(7.0, 1.5, size, (57.0, 43.0))
+    y, x = np.mgrid[: size[0], : size[1]].astype(float)
+    paper = apply_homography(np.linalg.inv(truth), np.stack([x.ravel(), y.ravel()], 1)).reshape(*size, 2)
+    lines = np.exp(-((np.abs(paper - np.round(paper)).min(axis=2) / 0.08) ** 2))
+    image = np.repeat((215 - 9 * lines + noise.normal(0, 20, size))[..., None], 3, axis=2).clip(0, 255).astype(np.uint8)
+    grid = measure_grid(page_of(image))
+    assert grid.found and grid.strength < GridSettings().smallest_strength
+    assert grid.pitch == pytest.approx((7.0, 7.0), rel=0.005)
+    bare = np.repeat((215 + noise.normal(0, 20, size))[..., None], 3, axis=2).clip(0, 255).astype(np.uint8)
+    assert not measure_grid(page_of(bare)).found
+
+
 def test_lines_that_lie_at_45_degrees_stay_there():
     size = (600, 600)
     truth = similarity(6.0, 44.0, size, (60.0, 60.0))
