@@ -7,8 +7,8 @@ true, so that nothing but the calibration counts), and compares with where the s
   taken for larger or smaller ones (off by more than 5 %); the other figures leave both out;
 - *along %*: error of a millimetre of time, lead by lead: median, 90th percentile, largest;
 - *across %*: error of a millimetre of voltage, page by page;
-- *time mm*, *height mm*: how far samples lie from their places, root mean square over a page, its rows' own heights
-  aside.
+- *time mm*, *height mm*: how far samples lie from their places, root mean square over a page, each lead's own offset in
+  time and height aside.
 """
 
 from __future__ import annotations
@@ -70,6 +70,8 @@ def page_errors(drawn: DrawnPage) -> Errors | None:
     along, places, true, read = [], [], [], []
     for lead in shown:
         known = np.isfinite(lead.points).all(axis=1) & np.isfinite(lead.values)
+        if known.sum() < 2:
+            continue
         x, y = flat_points(paper_to_picture, lead.points[known], calibration.bend).T
         time = lead.speed * np.arange(len(lead.points))[known] / lead.fs
         height = -lead.gain * lead.values[known]
@@ -86,6 +88,8 @@ def page_errors(drawn: DrawnPage) -> Errors | None:
 def measure(profile: str, data: Path, pages: int) -> list[object]:
     """A profile's row of the table."""
     draw, records = RecordDrawer([PROFILES[profile]], VARIED), find_records(data)
+    if not records:
+        raise ValueError(f"expected records to draw in {data}, found none")
     found: list[Errors] = []
     lost = other = 0
     for number in range(pages):
@@ -100,7 +104,7 @@ def measure(profile: str, data: Path, pages: int) -> list[object]:
         return [profile, lost, other, *[float("nan")] * 10]
     along = np.concatenate([errors.along for errors in found])
     figures: list[object] = [profile, lost, other]
-    for values in (100 * along, *(np.array([100 * e.across for e in found]),)):
+    for values in (100 * along, 100 * np.array([e.across for e in found])):
         figures += list(np.percentile(np.abs(values), (50, 90, 100)))
     for values in (np.array([e.time for e in found]), np.array([e.height for e in found])):
         figures += list(np.percentile(values, (50, 90)))

@@ -2,9 +2,8 @@
 
 Trains the digitizer from random weights, once plain and once for each choice left out, added or replaced, always on
 the same drawn crops in the same order for the same number of steps, and prints how well each reads the same crops of
-other records: the SNR over a crop (dB, mean and median), the share of crops below 10 dB, and
-the share of sub-columns whose presence is told wrongly. Heights are compared in millimetres on the crop's own paper, so
-that nothing but the network counts.
+other records: the SNR over a crop (dB, mean and median), the share of crops below 10 dB, and the share of sub-columns
+whose presence is told wrongly. Heights are compared on the crop's own paper, so that nothing but the network counts.
 
 What needs no training of its own is measured on the first network: the likeliest height instead of the expected one,
 one height per crop column instead of three, and the mean of two readings half an output row apart.
@@ -78,7 +77,10 @@ class WithoutZeroLine(WithoutChannel):
 
 
 class HalfWidth(Reader):
-    """Crops at half the columns per millimetre: time is not oversampled against the usual pictures."""
+    """Crops at half the columns per millimetre: time is not oversampled against the usual pictures.
+
+    The ends that count more in the presence's loss are twice as long for it.
+    """
 
     def read(self, crops: Tensor) -> DigitizerOutput:
         """See ``Reader``; heights between the coarser sub-columns are interpolated."""
@@ -207,12 +209,15 @@ def draw_batches(data: Path, count: int, size: int, signals: SignalSettings, see
     batches: Batches = []
     buffer: list[Example] = []
     while len(batches) < count:
+        drawn = len(buffer) + len(batches)
         for examples in pages.examples(rng):
             buffer += examples
             while len(buffer) >= pages.sampling.buffer + size and len(batches) < count:
                 batches.append(take_batch(buffer, size, rng))
             if len(batches) == count:
                 break
+        if len(buffer) + len(batches) == drawn:
+            raise ValueError(f"expected records to draw crops of in {data}, found none")
     return batches
 
 

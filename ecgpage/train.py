@@ -20,6 +20,7 @@ from ecgpage.diagnosis.folds import assign_folds, count_patients, find_database
 from ecgpage.diagnosis.judge import OutOfFold
 from ecgpage.diagnosis.train import CLASSIFIER_PAGES, train_classifier
 from ecgpage.digitization.digitizer import read_digitizer, save_digitizer
+from ecgpage.digitization.network import DigitizerSettings
 from ecgpage.digitization.train import train_digitizer
 from ecgpage.header import RecordError
 from ecgpage.io import find_records, has_signal, read_header, read_signal
@@ -88,7 +89,8 @@ def train_stages(
         save_name_reader(model_folder, reader, facts_of(settings.name_reader, data_folder, len(paths)))
     if settings.digitizer.seconds > 0:
         drawer = page_source(drawing, VARIED)
-        state, pages = state_folder("digitizer", start) / "state.safetensors", drawing.pages
+        shape = asdict(DigitizerSettings())
+        state, pages = state_folder("digitizer", shape, start) / "state.safetensors", drawing.pages
         named, initial = _named("digitizer", report), None if weights is None else read_digitizer(weights)
         digitizer = train_digitizer(
             paths, drawer, settings.digitizer, state, named, pages_per_record=pages, initial=initial

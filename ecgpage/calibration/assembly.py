@@ -20,8 +20,8 @@ ASTRAY = 6.0
 """Millimetres between a trace's median and its row's zero line from which on it is another row's."""
 
 AGREEING = 0.7
-"""How far two readings of one lead differ, as a share of what their spreads add up to, if both are right: a spread is
-wider than the usual error."""
+"""How far apart two readings of one lead are at most, if both are right, as a share of the deviation that their spreads
+give for the difference: a spread is wider than the usual error."""
 
 _EDGE_REACH = 4.0  # mm, how far from its box's edge a trace's printed end is looked for
 _END_REACH = 2.5  # mm around a trace's end within which its presence tells where exactly, and how surely
@@ -160,7 +160,8 @@ def assemble(
     names: the record's leads in its own order and case. origin: where time 0 lies, x in mm, if not where
     ``time_origin`` finds it; speed: mm/s; gain: mm/mV. A lead that is printed twice (a short segment and a rhythm
     strip) takes, where both are printed, their mean, each counted by how well its height is known, or, where they do
-    not agree, the better known one.
+    not agree, the better known one; its deviation stays the better known one's, for errors of one print are not
+    independent.
     """
     signal = np.full((num_samples, len(names)), np.nan, np.float32)
     deviation = np.full_like(signal, np.nan)

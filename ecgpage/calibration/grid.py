@@ -60,6 +60,8 @@ class GridSettings:
             raise ValueError(f"tiles_across must be between 1 and 16, came {self.tiles_across}")
         if self.smallest_strength <= 0:
             raise ValueError(f"smallest_strength must be positive, came {self.smallest_strength}")
+        if not 0 < self.faint_strength <= self.smallest_strength:
+            raise ValueError(f"faint_strength must be in (0, {self.smallest_strength}], came {self.faint_strength}")
 
     def is_seen(self, lattice: Lattice) -> bool:
         """Whether a lattice counts as a printed grid."""

@@ -38,6 +38,8 @@ LEAST_GAIN = 1.0
 SMALLEST_SKEW = 0.0005
 """Below it a page counts as straight."""
 
+_ASCENT = 1e-6  # mm from point to point that keep x ascending where a steep stroke is sheared
+
 Law = list[tuple[LeadTrace, float]]
 """Traces with signs: their sum is 0."""
 
@@ -45,28 +47,36 @@ Law = list[tuple[LeadTrace, float]]
 def print_skew(traces: Sequence[LeadTrace]) -> float:
     """How far the print leans, mm of time per mm of height downwards; 0 where nothing sure is told.
 
-    traces: of one page, in paper millimetres, those of one instant at one x.
+    traces: of one page, in paper millimetres, those of one instant at one x. The augmented leads must agree better for
+    it; leads printed twice help to tell how far, but by themselves they may as well stand out of step.
     """
     usable = _usable(traces)
     named = {trace.lead.name: trace for trace in reversed(usable)}
-    laws: list[Law] = [[(strip, 1.0), (segment, -1.0)] for strip, segment in _twice(usable)]
-    if all(name in named for name in AUGMENTED):
-        laws.append([(named[name], 1.0) for name in AUGMENTED])
+    if not all(name in named for name in AUGMENTED):
+        return 0.0
     tried = np.arange(-LARGEST_SKEW, LARGEST_SKEW + SKEW_STEP / 2, SKEW_STEP)
-    kept = [values for law in laws if np.isfinite(values := [_residual(law, skew) for skew in tried]).all()]
-    if not kept:
+    laws: list[Law] = [[(named[name], 1.0) for name in AUGMENTED]]
+    laws += [[(strip, 1.0), (segment, -1.0)] for strip, segment in _twice(usable)]
+    losses = [np.array([_residual(law, skew) for skew in tried]) for law in laws]
+    if not np.isfinite(losses[0]).all():
         return 0.0
-    skew = _best(tried, np.mean(kept, axis=0))
-    return skew if abs(skew) >= SMALLEST_SKEW else 0.0
+    loss = np.mean([values for values in losses if np.isfinite(values).all()], axis=0)
+    skew, gain = _least(tried, loss)
+    told = losses[0][len(tried) // 2] - np.interp(skew, tried, losses[0])
+    return skew if min(gain, told) >= LEAST_GAIN and abs(skew) >= SMALLEST_SKEW else 0.0
 
 
-def _best(tried: np.ndarray, loss: np.ndarray) -> float:
-    """The place (between those tried) at which the loss, dB, is least; 0 where that is at an end or hardly better."""
+def _least(tried: np.ndarray, loss: np.ndarray) -> tuple[float, float]:
+    """The place (between those tried) at which the loss, dB, is least, and how much less than in the middle of them.
+
+    At either end nothing is gained.
+    """
     best = int(np.argmin(loss))
-    if not 0 < best < len(tried) - 1 or loss[len(tried) // 2] - loss[best] < LEAST_GAIN:
-        return 0.0
+    if not 0 < best < len(tried) - 1:
+        return 0.0, 0.0
     left, here, right = loss[best - 1 : best + 2]
-    return float(tried[best] + (tried[1] - tried[0]) * 0.5 * (left - right) / max(left - 2 * here + right, 1e-9))
+    place = tried[best] + (tried[1] - tried[0]) * 0.5 * (left - right) / max(left - 2 * here + right, 1e-9)
+    return float(place), float(loss[len(tried) // 2] - here)
 
 
 def strips_in_step(traces: Sequence[LeadTrace]) -> list[LeadTrace]:
@@ -78,7 +88,8 @@ def strips_in_step(traces: Sequence[LeadTrace]) -> list[LeadTrace]:
         segment, step = others.get(id(trace)), 0.0
         if segment is not None:
             loss = np.array([_residual([(_moved(trace, at), 1.0), (segment, -1.0)], 0.0) for at in tried])
-            step = _best(tried, loss) if np.isfinite(loss).all() else 0.0
+            place, gain = _least(tried, loss) if np.isfinite(loss).all() else (0.0, 0.0)
+            step = place if gain >= LEAST_GAIN else 0.0
         result.append(_moved(trace, step) if step else trace)
     return result
 
@@ -93,15 +104,21 @@ def without_skew(traces: Sequence[LeadTrace], skew: float) -> list[LeadTrace]:
     result = []
     for trace in traces:
         x0, y0, x1, y1 = trace.lead.box
-        aside = skew * (trace.zero if np.isfinite(trace.zero) else (y0 + y1) / 2)
+        aside = skew * _middle(trace)
         lead = replace(trace.lead, box=(x0 - aside, y0, x1 - aside, y1))
         result.append(replace(trace, lead=lead, x=_sheared(trace, skew)))
     return result
 
 
+def _middle(trace: LeadTrace) -> float:
+    """Height of the trace's row, mm."""
+    return trace.zero if np.isfinite(trace.zero) else (trace.lead.box[1] + trace.lead.box[3]) / 2
+
+
 def _sheared(trace: LeadTrace, skew: float) -> np.ndarray:
-    """The trace's x without the skew, (N,) mm, still ascending."""
-    return np.maximum.accumulate(trace.x - skew * trace.y)
+    """The trace's x without the skew, (N,) mm, ascending; where nothing is printed it moves with its row."""
+    height = np.where(trace.printed & np.isfinite(trace.y), trace.y, _middle(trace))
+    return np.maximum.accumulate(trace.x - skew * height) + _ASCENT * np.arange(len(trace.x))
 
 
 def _usable(traces: Sequence[LeadTrace]) -> list[LeadTrace]:
@@ -119,14 +136,18 @@ def _residual(law: Law, skew: float) -> float:
     lines, first, last = [], -np.inf, np.inf
     for trace, _ in law:
         x = _sheared(trace, skew)
-        seen = x[trace.printed & (trace.x >= trace.lead.box[0]) & (trace.x <= trace.lead.box[2])]
-        if not seen.size:
+        there = x[trace.printed & (trace.x >= trace.lead.box[0]) & (trace.x <= trace.lead.box[2])]
+        if not there.size:
             return float("nan")
-        first, last = max(first, seen[0] + MARGIN_MM), min(last, seen[-1] - MARGIN_MM)
+        first, last = max(first, there[0] + MARGIN_MM), min(last, there[-1] - MARGIN_MM)
         lines.append(x)
     if last - first < SHORTEST_MM:
         return float("nan")
     places = np.arange(first, last, STEP_MM)
+    seen = [np.interp(places, x, trace.printed.astype(float)) for (trace, _), x in zip(law, lines, strict=True)]
+    places = places[np.min(seen, axis=0) > 0.5]
+    if len(places) * STEP_MM < SHORTEST_MM:
+        return float("nan")
     values = [
         sign * (-1 if trace.lead.inverted else 1) * np.interp(places, x, trace.zero - trace.y)
         for (trace, sign), x in zip(law, lines, strict=True)

@@ -16,11 +16,8 @@ from ecgpage.recording import Page
 TILE_MM, FEWEST_SQUARES = 15.0, 3.0
 """Width of a tile, and squares that it holds at least. Tiles lie half of their width apart."""
 
-FEWEST_TILES = 4
-"""Along either axis: a smaller grid tells no ripple."""
-
-MOST_TILES = 60
-"""Along either axis."""
+FEWEST_ALONG, MOST_ALONG = 4, 60
+"""Tiles along either axis: a grid seen in fewer tells no ripple."""
 
 MOST_PASSES, LARGE_RIPPLE = 4, 0.1
 """While a ripple moves places by more than so many mm (root mean square), the map is straightened by it and looked at
@@ -69,40 +66,44 @@ def follow_grid(page: Page, grid: GridEstimate, square: float, bend: Bend | None
     contrast, found = grid_contrast(image), bend
     for _ in range(MOST_PASSES):
         places = bent_places(page_to_image @ paper_to_page, samples_to_paper, (int(height), int(width)), found)
-        combs = combs_of(cv2.remap(contrast, *places, cv2.INTER_LINEAR), low, scale, tile, MOST_TILES)
+        combs = combs_of(cv2.remap(contrast, *places, cv2.INTER_LINEAR), low, scale, tile, MOST_ALONG)
         ripple, moved = _ripple(combs, square, bend or FLAT, found or FLAT)
         if ripple is None or (found is None and moved < SMALLEST_RIPPLE):
-            return bend
+            break
         found = replace(bend or FLAT, ripple=ripple)
         if moved < LARGE_RIPPLE:
             break
     return found
 
 
-def _ripple(combs: Combs, square: float, bend: Bend, straight: Bend) -> tuple[Ripple | None, float]:
-    """What the combs of a map straightened by ``straight`` tell to add to ``bend``, None where unclear.
+def _ripple(combs: Combs, square: float, bend: Bend, used: Bend) -> tuple[Ripple | None, float]:
+    """What the combs of a map straightened by ``used`` tell to add to ``bend``, None where unclear.
 
     Beside it, how far it moves the map's places, mm, root mean square of the axis that is moved more.
     """
-    columns, rows = (combs.places.max(axis=0) + 1) if len(combs.places) else (0, 0)
-    if min(columns, rows) < FEWEST_TILES:
+    if not len(combs.places):
+        return None, 0.0
+    places = combs.places - combs.places.min(axis=0)
+    columns, rows = places.max(axis=0) + 1
+    if min(columns, rows) < FEWEST_ALONG:
         return None, 0.0
     shifts, weights, agreement = track(combs)
     seen, away = square * combs.centers, square * shifts
-    first, step = _nodes(seen, combs.places)
+    first, step = _first_and_step(seen, places)
     nodes = first + step * np.stack(np.meshgrid(np.arange(columns), np.arange(rows)), axis=-1)  # (R, C, 2)
     values, trust = np.zeros(nodes.shape), np.zeros(nodes.shape)
-    at = combs.places[:, 1], combs.places[:, 0]
+    at = places[:, 1], places[:, 0]
     # a line that is seen beside its place lies where the map had the place at which it is seen
-    values[at] = away + straight(seen + away) - bend(seen)
+    values[at] = away + used(seen + away) - bend(seen)
     trust[at] = np.clip(weights - _SEEN, 0, 4) * (
         np.abs(shifts) < (LARGEST_FINE_SHIFT if square < FINE else LARGEST_SHIFT)
     )
-    if agreement < LEAST_AGREEMENT or not trust.any():
+    told = min(np.count_nonzero((trust > 0).any(axis=axis), axis=0).min() for axis in (0, 1))
+    if agreement < LEAST_AGREEMENT or told < FEWEST_ALONG:
         return None, 0.0
     middle, reach = nodes.mean(axis=(0, 1)), np.ptp(nodes, axis=(0, 1)) / 2
     smooth = _smoothed(values, trust, bend_terms((nodes - middle) / reach, DEGREE))
-    moved = smooth + bend(nodes) - straight(nodes)
+    moved = smooth + bend(nodes) - used(nodes)
     power = (trust * moved**2).sum(axis=(0, 1)) / np.maximum(1e-9, trust.sum(axis=(0, 1)))
     (x, y), (wide, high) = first, step
     return Ripple.through(smooth, (x, y), (wide, high)), float(np.sqrt(power.max()))
@@ -138,7 +139,7 @@ def _blur(values: np.ndarray, deviation: float) -> np.ndarray:
     return cv2.GaussianBlur(values, (0, 0), deviation, borderType=cv2.BORDER_CONSTANT)
 
 
-def _nodes(centers: np.ndarray, places: np.ndarray) -> np.ndarray:
+def _first_and_step(centers: np.ndarray, places: np.ndarray) -> np.ndarray:
     """First node and steps, (2, 2), each (x, y), of tiles with even centres (N, 2) at columns and rows (N, 2)."""
     first, last, axes = places.argmin(axis=0), places.argmax(axis=0), np.arange(2)
     step = (centers[last, axes] - centers[first, axes]) / (places[last, axes] - places[first, axes])

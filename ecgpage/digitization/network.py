@@ -40,10 +40,10 @@ class DigitizerSettings:
     mask: bool = False
 
     def __post_init__(self) -> None:
-        if (self.refiner or self.mask) and self.head != "distribution":
-            raise ValueError(f"refiner and mask need the distribution head, got {self.head!r}")
         if self.head not in HEADS:
             raise ValueError(f"head must be one of {HEADS}, got {self.head!r}")
+        if (self.refiner or self.mask) and self.head != "distribution":
+            raise ValueError(f"refiner and mask need the distribution head, got {self.head!r}")
         if len(self.channels) != len(self.blocks) or not self.channels:
             raise ValueError(f"channels and blocks must have one entry per level, got {self.channels}, {self.blocks}")
         if any(size % 2 == 0 for size in self.kernel):
@@ -65,7 +65,8 @@ class DigitizerOutput(NamedTuple):
 
     height: (B, T) crop rows; presence: (B, T) logits, printed or not; log_probability: (B, R, T) over the R output
     rows, None with the mean head; spread: (B, T) crop rows, standard deviation of that distribution, NaN with the
-    mean head; mask: (B, R, T) logits, the lead's ink or not, None without such a head.
+    mean head; mask: (B, R, T) logits, the lead's ink or not, given in training
+    by a network with such a head, else None. A refiner changes heights alone.
     """
 
     height: Tensor
@@ -131,7 +132,7 @@ class MeanHead(nn.Module):
 
 
 class Refiner(nn.Module):
-    """Corrects heights along time by their neighbours, their spread and their presence; untrained, by nothing."""
+    """Corrects heights along time by their neighbours, their spread and their presence; at first it changes nothing."""
 
     def __init__(self, width: int = 24) -> None:
         super().__init__()

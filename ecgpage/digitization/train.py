@@ -42,8 +42,8 @@ def train_digitizer(
         take_over(model, initial)
     dataset = DrawnLeadBatches(records, draw, settings.batch_size, pages_per_record, settings.seed, sampling)
     trained = train(model, page_loader(dataset, settings, None), _loss_function(loss), settings, checkpoint, report)
-    bare = LeadDigitizer(shape)
-    bare.load_state_dict({name: trained.state_dict()[name] for name in bare.state_dict()})
+    bare, weights = LeadDigitizer(shape), trained.state_dict()
+    bare.load_state_dict({name: weights[name] for name in bare.state_dict()})
     return bare.eval()
 
 

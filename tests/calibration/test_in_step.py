@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ecgpage.calibration.assembly import assemble, limb_lead_quality
-from ecgpage.calibration.in_step import SMALLEST_SKEW, print_skew, strips_in_step, without_skew
+from ecgpage.calibration.in_step import print_skew, strips_in_step, without_skew
 from ecgpage.calibration.placement import place_traces
 from ecgpage.leads import LEADS, layout_3x4
 from ecgpage.recording import LeadBox, LeadTrace
@@ -60,18 +60,49 @@ def test_a_skew_is_told_to_a_tenth_of_a_millisecond_a_row_and_put_right(size, si
 @pytest.mark.parametrize("strips", [(), ("II",)])
 def test_straight_print_stays_as_it_is(strips):
     traces = page(0.0, strips)
-    assert abs(print_skew(traces)) < SMALLEST_SKEW and print_skew(traces) == 0
+    assert print_skew(traces) == 0
     placed = place_traces(traces, SPEED)
     assert placed.notes == () and placed.left_out == []
     for before, after in zip(traces, placed.traces, strict=True):
         np.testing.assert_array_equal(before.x, after.x)
 
 
-def test_a_strip_alone_tells_where_leads_of_the_law_are_missing():
+def test_without_the_augmented_leads_no_skew_is_told():
+    """A strip by itself may as well stand out of step."""
     traces = [trace for trace in page(0.006) if trace.lead.name != "aVL"]
-    assert print_skew(traces) == pytest.approx(0.006, abs=2e-4)
-    assert print_skew([trace for trace in traces if not trace.lead.strip]) == 0
+    assert print_skew(traces) == 0
     assert print_skew([]) == 0
+    unknown = [replace(trace, zero=float("nan")) for trace in page(0.006)]
+    assert print_skew(unknown) == 0
+
+
+def smooth_noise(rng: np.random.Generator, count: int, size: float) -> np.ndarray:
+    return np.convolve(rng.normal(0, size, count), np.ones(5) / np.sqrt(5), mode="same")
+
+
+@pytest.mark.parametrize("late", [0.2, 0.5])
+@pytest.mark.parametrize("seed", range(2))
+def test_a_late_strip_is_not_taken_for_a_leaning_page(late, seed):
+    """With traces read to 0.4 mm: only the strip is moved, and the limb leads agree as well as they did."""
+    rng = np.random.default_rng(seed)
+    traces = [replace(trace, y=trace.y + smooth_noise(rng, len(trace.y), 0.4)) for trace in page(0.0, ("II",), late)]
+    placed = place_traces(traces, SPEED)
+    assert placed.notes == ()
+    for before, after in zip(traces, placed.traces, strict=True):
+        np.testing.assert_allclose(after.x, before.x - (late if before.lead.strip else 0.0), atol=0.06)
+
+
+def test_a_sheared_trace_stays_ascending_and_whole():
+    """Beside a stroke that shearing folds over, beyond its ends, and without a zero line."""
+    trace = page(0.0, ())[0]
+    y, presence = trace.y.copy(), trace.presence.copy()
+    y[700:720] -= 30.0
+    y[-40:], presence[-40:] = 999.0, 0.0
+    y[5], presence[:10] = np.nan, 0.0
+    for zero in (trace.zero, float("nan")):
+        [moved] = without_skew([replace(trace, y=y, presence=presence, zero=zero)], 0.016)
+        assert np.isfinite(moved.x).all() and (np.diff(moved.x) > 0).all()
+        assert np.abs(moved.x - trace.x + 0.016 * 45).max() < 0.016 * 50
 
 
 def test_leads_printed_upside_down_obey_the_law_as_well():
@@ -91,7 +122,7 @@ def test_a_strip_is_moved_to_its_other_print(late):
     moved = strips_in_step(traces)
     for before, after in zip(traces, moved, strict=True):
         shift = -late if before.lead.strip else 0.0
-        np.testing.assert_allclose(after.x, before.x + shift, atol=0.01)
+        np.testing.assert_allclose(after.x, before.x + shift, atol=0.02)
         assert after.lead.box[0] == pytest.approx(before.lead.box[0] + shift, abs=0.01)
         assert after.lead.box[1::2] == before.lead.box[1::2]
 
@@ -104,5 +135,6 @@ def test_what_is_out_of_step_says_so():
 
 def test_noise_tells_no_skew():
     rng = np.random.default_rng(3)
-    noisy = [replace(trace, y=trace.y + rng.normal(0, 8, len(trace.y))) for trace in page(0.0)]
-    assert print_skew(noisy) == 0
+    for size in (0.3, 1.0, 8.0):
+        noisy = [replace(trace, y=trace.y + smooth_noise(rng, len(trace.y), size)) for trace in page(0.0)]
+        assert print_skew(noisy) == 0

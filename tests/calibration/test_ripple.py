@@ -1,12 +1,15 @@
 """What a polynomial leaves of a bend, followed by the grid's own lines."""
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
 import pytest
 
 from ecgpage.calibration.bend import measure_bend
 from ecgpage.calibration.grid import measure_grid, nothing_found
-from ecgpage.calibration.ripple import follow_grid
+from ecgpage.calibration.ripple import _ripple, follow_grid
+from ecgpage.calibration.tiles import HARMONICS, SHIFTS, Combs
 from ecgpage.geometry import FLAT, Ripple, bent_points, flat_points
 from ecgpage.recording import Page
 
@@ -74,5 +77,27 @@ def test_a_ripple_goes_through_its_nodes_and_stays_beyond_them():
     np.testing.assert_allclose(ripple(nodes), values, atol=1e-6)
     far = np.array([[-500.0, -500.0], [500.0, 500.0]])
     np.testing.assert_allclose(ripple(far), [values[0, 0], values[-1, -1]], atol=1e-6)
-    bent = bent_points(np.eye(3), far, FLAT)
-    np.testing.assert_allclose(bent, far)
+    moved = bent_points(np.eye(3), nodes.reshape(-1, 2), replace(FLAT, ripple=ripple))
+    np.testing.assert_allclose(moved, (nodes + values).reshape(-1, 2), atol=1e-6)
+
+
+def combs_in(columns: int, rows: int, first: int = 0) -> Combs:
+    """Clear combs, a tenth of a square off, in so many columns and rows of tiles from a column on."""
+    places = np.stack([k.ravel() for k in np.meshgrid(first + np.arange(columns), np.arange(rows))], axis=1)
+    levels = np.zeros((len(places), 2, SHIFTS), np.float32)
+    levels[..., SHIFTS // 2 + SHIFTS // 10] = 9.0
+    return Combs(2.0 * places, places, levels, np.ones((2, HARMONICS + 1)))
+
+
+@pytest.mark.parametrize(("columns", "rows", "first"), [(1, 6, 5), (6, 1, 0), (2, 2, 3), (0, 0, 0)])
+def test_a_grid_seen_in_few_tiles_tells_no_ripple(columns, rows, first):
+    assert _ripple(combs_in(columns, rows, first), 5.0, FLAT, FLAT) == (None, 0.0)
+
+
+def test_an_axis_that_shows_no_lines_tells_no_ripple():
+    combs = combs_in(8, 6, 2)
+    ripple, size = _ripple(combs, 5.0, FLAT, FLAT)
+    assert ripple is not None and size == pytest.approx(0.5, abs=0.1)  # both axes, a tenth of 5 mm
+    np.testing.assert_allclose(ripple(np.array([[50.0, 20.0]])), [[0.5, 0.5]], atol=0.05)
+    combs.levels[:, 1] = 0.0
+    assert _ripple(combs, 5.0, FLAT, FLAT) == (None, 0.0)

@@ -119,11 +119,13 @@ def test_wrong_sizes_are_refused():
         network(torch.zeros(1, CHANNELS, 60, 32))
 
 
-@pytest.mark.parametrize(
-    "bad", [{"head": "max", "refiner": False}, {"kernel": (2, 5)}, {"channels": (8, 8), "blocks": (1,)}]
-)
+@pytest.mark.parametrize("bad", [{"head": "max"}, {"kernel": (2, 5)}, {"channels": (8, 8), "blocks": (1,)}])
 def test_settings_are_checked(bad):
     with pytest.raises(ValueError, match="must (be|have)"):
         DigitizerSettings(**bad)
+
+
+@pytest.mark.parametrize("further", [{}, {"refiner": False, "mask": True}])
+def test_the_published_head_has_neither_refiner_nor_mask(further):
     with pytest.raises(ValueError, match="need the distribution head"):
-        DigitizerSettings(head="mean", refiner=True)
+        DigitizerSettings(head="mean", **further)

@@ -1,3 +1,4 @@
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -6,7 +7,8 @@ import pytest
 import torch
 
 from ecgpage.digitization.dataset import CropSampling
-from ecgpage.digitization.network import DigitizerSettings
+from ecgpage.digitization.digitizer import load_digitizer, read_digitizer, save_digitizer
+from ecgpage.digitization.network import DigitizerSettings, LeadDigitizer
 from ecgpage.digitization.train import train_digitizer
 from ecgpage.leads import layout_3x4
 from ecgpage.synthesis import PROFILES, Arrangement, DrawnPage, draw_page
@@ -43,3 +45,33 @@ def test_both_heads_train_and_go_on_from_their_checkpoint(head, tmp_path):
     changed = [not torch.equal(a, b) for a, b in zip(first.parameters(), second.parameters(), strict=True)]
     assert any(changed)
     assert all(torch.isfinite(weight).all() for weight in second.parameters())
+
+
+def test_training_goes_on_from_weights_without_a_refiner_and_gives_no_mask(tmp_path):
+    small = DigitizerSettings(channels=(4, 6), blocks=(0, 1), refiner=False)
+    start = LeadDigitizer(small)
+    trained = train_digitizer(
+        [Path("a")],
+        draw,
+        replace(STAGE, steps=1, learning_rate=1e-9),
+        tmp_path / "state.safetensors",
+        lambda line: None,
+        network=replace(small, refiner=True),
+        sampling=CropSampling(leads=2, buffer=2),
+        initial=start,
+    )
+    assert trained.refiner is not None and trained.mask is None
+    torch.testing.assert_close(trained.stem.weight, start.stem.weight, atol=1e-6, rtol=0)
+
+
+def test_networks_with_and_without_refiner_are_read_from_disk(tmp_path):
+    for refiner in (False, True):
+        network = LeadDigitizer(DigitizerSettings(refiner=refiner))
+        save_digitizer(tmp_path, network)
+        assert (read_digitizer(tmp_path / "digitizer.safetensors").refiner is not None) == refiner
+        assert (load_digitizer(tmp_path).network.refiner is not None) == refiner
+    save_digitizer(tmp_path, LeadDigitizer(DigitizerSettings(refiner=False)))
+    facts = json.loads((tmp_path / "model.json").read_text())
+    del facts["digitizer"]["settings"]["refiner"]  # as weights were written before there was one
+    (tmp_path / "model.json").write_text(json.dumps(facts))
+    assert load_digitizer(tmp_path).network.refiner is None
