@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from ecgpage.diagnosis.beats import FS
 from ecgpage.diagnosis.dataset import ink_tensor
 from ecgpage.diagnosis.fusion import Fusion
 from ecgpage.diagnosis.ink import ink_image
@@ -32,6 +33,10 @@ MEMBERS = (SIGNAL, IMAGE)
 
 NETWORKS: dict[str, type[SignalClassifier] | type[PageClassifier]] = {SIGNAL: SignalClassifier, IMAGE: PageClassifier}
 """The network of each member."""
+
+
+PHASES = 4
+"""Starts within one sample of the signal network's view (``beats.FS``) from which a signal is looked at."""
 
 
 @dataclass(frozen=True)
@@ -66,14 +71,20 @@ class Classifier:
     def predict(self, page: Page, signal: np.ndarray, fs: float, names: Sequence[str]) -> Diagnosis:
         """Judge a page.
 
-        signal: (samples, leads) mV at ``fs`` Hz of the leads ``names``, NaN where nothing is printed.
+        signal: (samples, leads) mV at ``fs`` Hz of the leads ``names``, NaN where nothing is printed. It is looked at
+        from several starts and the logits are averaged, so that no beat on the edge between two samples decides.
         """
-        inputs = {}
+        inputs: dict[str, list[Any]] = {}
         if SIGNAL in self.networks:
-            inputs[SIGNAL] = batch_of(view_signal(standard_leads(signal, names), fs))
+            leads = standard_leads(signal, names)
+            later = sorted({round(phase / PHASES * fs / FS) for phase in range(PHASES)})
+            inputs[SIGNAL] = [batch_of(view_signal(leads[skipped:], fs)) for skipped in later]
         if IMAGE in self.networks:
-            inputs[IMAGE] = ink_tensor(ink_image(page.image, page.page_to_picture, page.size))[None]
-        logits = np.stack([mean_logits(part, inputs[name]) for name, part in self.networks.items()], axis=1)
+            inputs[IMAGE] = [ink_tensor(ink_image(page.image, page.page_to_picture, page.size))[None]]
+        said = [
+            np.mean([mean_logits(part, one) for one in inputs[name]], axis=0) for name, part in self.networks.items()
+        ]
+        logits = np.stack(said, axis=1)
         probabilities = self.fusion(logits)[0]
         labels = decide_labels(probabilities[:-1], np.array(self.thresholds[:-1]), self.classes)
         of = dict(zip((*self.classes, ABNORMAL), map(float, probabilities), strict=True))
