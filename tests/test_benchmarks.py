@@ -13,10 +13,12 @@ from benchmarks.calibration import page_errors
 from benchmarks.detection import leads_right, true_boxes, turned
 from benchmarks.digitizer_choices import CHOICES, draw_batches, evaluate
 from benchmarks.learning_curve import follow
+from benchmarks.profile_drop import kept_network
 from benchmarks.reliability import draw
 from benchmarks.synthesis import PAGE_PIXELS, measure
 from benchmarks.trace_sheet import best_steps, sizes
 from benchmarks.true_pages import TruePage, flat_paper, read_truth
+from ecgpage.diagnosis.classifier import NETWORKS
 from ecgpage.digitization.crop import SUBCOLUMNS
 from ecgpage.digitization.dataset import collate
 from ecgpage.digitization.features import CHANNELS
@@ -28,6 +30,10 @@ from ecgpage.synthesis import PROFILES, DrawnLead
 from ecgpage.synthesis.export import ExportSettings, export_pages
 from ecgpage.synthesis.records import RecordDrawer
 from ecgpage.synthesis.signals import AS_RECORDED
+from ecgpage.training.checkpoints import CheckpointError, TrainingState, save_state
+from ecgpage.training.configuration import TrainingSettings
+from ecgpage.training.optimizer import make_optimizer
+from yolov7.average import AveragedModel
 
 
 def test_drawing_is_measured_at_the_size_it_says():
@@ -193,3 +199,19 @@ def test_steps_between_limb_leads_are_told():
     assert steps.quality > 60
     np.testing.assert_allclose(sizes(signal), np.nanstd(signal[:, :3], axis=0))
     assert np.isnan(best_steps(signal[:200], 500.0)).all()
+
+
+def test_a_kept_network_is_the_averaged_one_and_nothing_is_written(tmp_path):
+    torch.manual_seed(0)
+    settings = TrainingSettings()
+    network = NETWORKS["signal"](3)
+    average = AveragedModel(NETWORKS["signal"](3), 0.9)
+    checkpoint = tmp_path / "signal-0.safetensors"
+    save_state(checkpoint, TrainingState(network, average, make_optimizer(network, settings.classifier), 7, 1.0))
+    before = checkpoint.read_bytes()
+    kept = kept_network("signal", 3, checkpoint, settings)
+    for name, weight in average.module.state_dict().items():
+        torch.testing.assert_close(kept.state_dict()[name], weight)
+    assert not kept.training and checkpoint.read_bytes() == before
+    with pytest.raises(CheckpointError, match="expected weights"):
+        kept_network("signal", 3, tmp_path / "signal-1.safetensors", settings)
