@@ -25,6 +25,7 @@ from torch.nn import functional
 
 from ecgpage.digitization.crop import SUBCOLUMNS
 from ecgpage.digitization.dataset import CropSampling, DrawnLeadBatches, Example, collate, take_batch
+from ecgpage.digitization.features import HEIGHT_CHANNEL, ZERO_CHANNEL
 from ecgpage.digitization.loss import DigitizerBatch, DigitizerLoss, DigitizerLossSettings
 from ecgpage.digitization.network import STEM_STRIDE, DigitizerOutput, DigitizerSettings, LeadDigitizer
 from ecgpage.io import find_records
@@ -36,9 +37,6 @@ from ecgpage.training.loading import page_source
 
 Terms = tuple[Tensor, dict[str, float]]
 Batches = list[list[Example]]
-
-HEIGHT_CHANNEL, ZERO_CHANNEL = 4, 5
-"""Input channels of ``crop_features`` that a choice leaves empty."""
 
 
 class Reader(nn.Module):
@@ -59,15 +57,21 @@ class Reader(nn.Module):
 
 
 class WithoutChannel(Reader):
-    """One input channel is always empty."""
+    """One input channel of ``crop_features`` is always empty."""
 
-    channel = HEIGHT_CHANNEL
+    channel: int
 
     def read(self, crops: Tensor) -> DigitizerOutput:
         """See ``Reader``."""
         crops = crops.clone()
         crops[:, self.channel] = 0
         return self.network(crops)
+
+
+class WithoutHeight(WithoutChannel):
+    """No pixel is told how high it lies in the crop."""
+
+    channel = HEIGHT_CHANNEL
 
 
 class WithoutZeroLine(WithoutChannel):
@@ -117,7 +121,7 @@ CHOICES = {
     "mean over height (published)": Choice(network=DigitizerSettings(head="mean", refiner=False)),
     "no distribution target": Choice(loss=DigitizerLossSettings(cross_entropy=0.0)),
     "no SNR term": Choice(loss=DigitizerLossSettings(snr=0.0)),
-    "no coordinate channel": Choice(WithoutChannel),
+    "no coordinate channel": Choice(WithoutHeight),
     "no zero line": Choice(WithoutZeroLine),
     "half the columns": Choice(HalfWidth),
     "auxiliary mask": Choice(network=DigitizerSettings(refiner=False, mask=True)),

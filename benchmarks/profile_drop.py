@@ -17,12 +17,11 @@ import numpy as np
 from torch import nn
 
 from ecgpage.cli import HERE
-from ecgpage.crossvalidation import NETWORKS
-from ecgpage.diagnosis.classifier import MEMBERS
+from ecgpage.crossvalidation import NETWORKS, read_unseen
 from ecgpage.diagnosis.classifier import NETWORKS as NETWORK_KINDS
 from ecgpage.diagnosis.dataset import LabelledRecord
 from ecgpage.diagnosis.judge import OutOfFold, fit_judge
-from ecgpage.diagnosis.labels import CHALLENGE_CLASSES, decide
+from ecgpage.diagnosis.labels import decide
 from ecgpage.diagnosis.metrics import binary_f_measure, macro_f_measure
 from ecgpage.diagnosis.reading import PageReading
 from ecgpage.diagnosis.train import TRAINERS
@@ -33,14 +32,6 @@ from ecgpage.training.checkpoints import TrainingState, load_state
 from ecgpage.training.configuration import TrainingSettings, load_settings, settings_from_environment
 from ecgpage.training.optimizer import make_optimizer
 from yolov7.average import AveragedModel
-
-
-def read_unseen(output: Path) -> OutOfFold:
-    """What a cross-validation's networks said of the records judged: its ``unseen.npz``."""
-    with np.load(output / "unseen.npz") as file:
-        logits = {member: file[f"logits_{member}"] for member in MEMBERS if f"logits_{member}" in file}
-        classes = CHALLENGE_CLASSES[: file["targets"].shape[1] - 1]
-        return OutOfFold(tuple(map(str, file["names"])), classes, file["targets"], logits, file["folds"])
 
 
 def kept_network(member: str, classes: int, checkpoint: Path, settings: TrainingSettings) -> nn.Module:
@@ -107,6 +98,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         reading = ReadingSettings((profile,), False, settings.classifier.seed, settings.classifier.precision == "mixed")
         read[profile] = read_pages(paths, options.model, options.output / profile, reading, print, options.jobs)
     whole = [k for k in range(len(places)) if all(pages[k] is not None for pages in read.values())]
+    if not whole:
+        raise SystemExit("none of the records' pages could be read in every profile")
     places, records = places[whole], [known[unseen.names[place]] for place in places[whole]]
     rows, first = [], None
     for profile, pages in read.items():

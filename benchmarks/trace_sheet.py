@@ -33,6 +33,8 @@ COLUMNS = 3
 FS = 500.0
 """Samples per second of what is read: of the common records."""
 
+LIMB = [LEADS.index(name) for name in ("I", "II", "III")]
+
 LARGEST_STEP = 0.024
 """Seconds by which leads I and III are moved at most."""
 
@@ -63,9 +65,9 @@ class Steps(NamedTuple):
 def best_steps(signal: np.ndarray, fs: float) -> Steps:
     """The steps of leads I and III with which I + III = II holds best; signal: (samples, 12) mV of ``leads.LEADS``.
 
-    All NaN where the three leads share less than half a second.
+    All NaN where the three leads share less than half a second and the steps looked for.
     """
-    limb = signal[:, [LEADS.index(name) for name in ("I", "II", "III")]].astype(np.float64)
+    limb = signal[:, LIMB].astype(np.float64)
     known = np.flatnonzero(np.isfinite(limb).all(axis=1))
     reach = round(LARGEST_STEP * fs)
     if len(known) < 2 * reach + fs / 2:
@@ -86,7 +88,7 @@ def best_steps(signal: np.ndarray, fs: float) -> Steps:
 
 def sizes(signal: np.ndarray) -> list[float]:
     """Deviations of leads I, II and III from their means, mV; signal: (samples, 12) of ``leads.LEADS``."""
-    limb = signal[:, [LEADS.index(name) for name in ("I", "II", "III")]].astype(np.float64)
+    limb = signal[:, LIMB].astype(np.float64)
     known = limb[np.isfinite(limb).all(axis=1)]
     return [float(value) for value in known.std(axis=0)] if len(known) else [float("nan")] * 3
 

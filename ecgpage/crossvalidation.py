@@ -9,8 +9,9 @@ from pathlib import Path
 
 import numpy as np
 
-from ecgpage.diagnosis.classifier import save_classifier
+from ecgpage.diagnosis.classifier import MEMBERS, save_classifier
 from ecgpage.diagnosis.folds import assign_folds, find_database
+from ecgpage.diagnosis.judge import OutOfFold
 from ecgpage.diagnosis.reading import PageReading
 from ecgpage.diagnosis.train import train_classifier
 from ecgpage.io import write_bytes, write_text
@@ -21,6 +22,7 @@ from ecgpage.training.checkpoints import keep_or_drop
 from ecgpage.training.configuration import TrainingSettings
 
 NETWORKS = "networks"
+UNSEEN = "unseen.npz"
 """Folder of a cross-validation's networks, each with its training's state."""
 
 
@@ -92,8 +94,20 @@ def write_report(found: CrossValidation, output: Path) -> None:
     if (unseen := found.unseen) is not None:
         content = io.BytesIO()
         parts = {f"logits_{member}": logits for member, logits in unseen.logits.items()}
-        np.savez_compressed(content, names=unseen.names, targets=unseen.targets, folds=unseen.folds, **parts)
-        write_bytes(output / "unseen.npz", content.getvalue())
+        kept = {"names": unseen.names, "classes": unseen.classes, "targets": unseen.targets, "folds": unseen.folds}
+        np.savez_compressed(content, **kept, **parts)
+        write_bytes(output / UNSEEN, content.getvalue())
+
+
+def read_unseen(output: Path) -> OutOfFold:
+    """What the networks of a cross-validation said of labelled records, from the folder that ``write_report`` wrote.
+
+    Raises FileNotFoundError where there is none, KeyError for a file that lacks a part.
+    """
+    with np.load(output / UNSEEN) as file:
+        logits = {member: file[f"logits_{member}"] for member in MEMBERS if f"logits_{member}" in file}
+        names, classes = (tuple(map(str, file[part])) for part in ("names", "classes"))
+        return OutOfFold(names, classes, file["targets"], logits, file["folds"])
 
 
 def _mean(values: np.ndarray) -> float:

@@ -11,7 +11,7 @@ Homographies are (3, 3) float64 arrays named ``a_to_b``.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -100,6 +100,12 @@ class LeadTrace:
     def printed(self) -> np.ndarray:
         """Which points count as printed, (N,) bool."""
         return self.presence >= PRINTED
+
+    def moved(self, along: float) -> LeadTrace:
+        """The trace and its lead's box moved along the time axis, mm; the lead's times stay."""
+        x0, y0, x1, y1 = self.lead.box
+        lead = replace(self.lead, box=(x0 + along, y0, x1 + along, y1))
+        return replace(self, lead=lead, x=self.x + along)
 
 
 @dataclass(frozen=True)

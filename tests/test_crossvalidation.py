@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from ecgpage import crossvalidation
-from ecgpage.crossvalidation import cross_validate
+from ecgpage.crossvalidation import cross_validate, read_unseen
 from ecgpage.diagnosis import load_classifier
 from ecgpage.diagnosis.folds import DATABASE
 from ecgpage.diagnosis.network import INPUT_SIZE
@@ -66,6 +66,9 @@ def test_every_record_is_judged_once_and_the_figures_are_written(records, read_b
     assert found.folds[0] == found.folds[1]  # one patient
     np.testing.assert_array_equal(np.isfinite(found.snr), [k % 4 > 0 for k in range(9)])
     assert np.nanmean(found.snr) == 15.0
+    kept = read_unseen(output)
+    assert (kept.names, kept.classes) == (found.unseen.names, found.unseen.classes)
+    np.testing.assert_array_equal(kept.stacked(tuple(kept.logits)), found.unseen.stacked(tuple(found.unseen.logits)))
     text = (output / "crossvalidation.json").read_text()
     figures = json.loads(text, parse_constant=lambda name: pytest.fail(f"{name} is no JSON"))
     assert figures["records"] == 9 and figures["judged"] == 5 and len(figures["folds"]) == 3

@@ -62,6 +62,8 @@ class GridSettings:
             raise ValueError(f"smallest_strength must be positive, came {self.smallest_strength}")
         if not 0 < self.faint_strength <= self.smallest_strength:
             raise ValueError(f"faint_strength must be in (0, {self.smallest_strength}], came {self.faint_strength}")
+        if not self.smallest_agreement <= self.faint_agreement <= 1:
+            raise ValueError(f"faint_agreement must be in [{self.smallest_agreement}, 1], came {self.faint_agreement}")
 
     def is_seen(self, lattice: Lattice) -> bool:
         """Whether a lattice counts as a printed grid."""
@@ -158,10 +160,10 @@ def frequencies_at(lattice_to_page: np.ndarray, point: np.ndarray) -> tuple[np.n
     return vectors, (float(np.hypot(*columns[:, 0])), float(np.hypot(*columns[:, 1])))
 
 
-def page_pixels(page: Page, longest: int) -> tuple[np.ndarray, float]:
-    """Return the straightened page as (H, W, 3) uint8, reduced to at most `longest` pixels, and the reduction factor.
+def page_pixels(page: Page, longest: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the straightened page as (H, W, 3) uint8, reduced to at most `longest` pixels, and page_to_image, (3, 3).
 
-    Reduced pixel = (page pixel + 0.5) * factor - 0.5.
+    Reduced pixel = (page pixel + 0.5) * factor - 0.5; the factor is page_to_image[0, 0].
     """
     height, width = page.size
     factor = min(1.0, longest / max(height, width))
@@ -170,7 +172,7 @@ def page_pixels(page: Page, longest: int) -> tuple[np.ndarray, float]:
     page_to_small = np.array([[factor, 0, shift], [0, factor, shift], [0, 0, 1]])
     picture_to_small = page_to_small @ np.linalg.inv(page.page_to_picture)
     if np.allclose(picture_to_small, np.eye(3), atol=1e-9) and page.image.shape[:2] == size[::-1]:
-        return page.image, factor
+        return page.image, page_to_small
     picture = page.image
     here = abs(np.linalg.det(picture_to_small[:2, :2] / picture_to_small[2, 2])) ** 0.5
     if here < 0.7:  # area averages first, so that thin lines are not skipped over
@@ -178,7 +180,7 @@ def page_pixels(page: Page, longest: int) -> tuple[np.ndarray, float]:
         sx, sy = reduced.shape[1] / picture.shape[1], reduced.shape[0] / picture.shape[0]
         to_reduced = np.array([[sx, 0, (sx - 1) / 2], [0, sy, (sy - 1) / 2], [0, 0, 1]])
         picture, picture_to_small = reduced, picture_to_small @ np.linalg.inv(to_reduced)
-    return cv2.warpPerspective(picture, picture_to_small, size, flags=cv2.INTER_LINEAR), factor
+    return cv2.warpPerspective(picture, picture_to_small, size, flags=cv2.INTER_LINEAR), page_to_small
 
 
 def grid_contrast(image: np.ndarray) -> np.ndarray:
@@ -205,14 +207,14 @@ def grid_contrast(image: np.ndarray) -> np.ndarray:
 def measure_grid(page: Page, settings: GridSettings | None = None) -> GridEstimate:
     """Measure the grid printed on a page. Never raises for want of a grid: see ``GridEstimate.found``."""
     settings = settings or GridSettings()
-    image, factor = page_pixels(page, settings.longest)
+    image, page_to_image = page_pixels(page, settings.longest)
     if min(image.shape[:2]) < 48:
         return nothing_found(0.0)
     contrast = grid_contrast(image)
     best = _best_lattice(contrast, settings)
     if best is None or not settings.is_seen(best):
         return nothing_found(0.0 if best is None else best.strength)
-    return _on_page(_upright(contrast, best), factor, page.size)
+    return _on_page(_upright(contrast, best), np.linalg.inv(page_to_image), page.size)
 
 
 def _best_lattice(contrast: np.ndarray, settings: GridSettings) -> Lattice | None:
@@ -251,10 +253,8 @@ def _upright(contrast: np.ndarray, lattice: Lattice) -> Lattice:
     return upright if seen else lattice
 
 
-def _on_page(lattice: Lattice, factor: float, size: tuple[int, int]) -> GridEstimate:
-    """Express a lattice measured on reduced pixels in pixels of the page itself."""
-    shift = (1 / factor - 1) / 2
-    small_to_page = np.array([[1 / factor, 0, shift], [0, 1 / factor, shift], [0, 0, 1]])
+def _on_page(lattice: Lattice, image_to_page: np.ndarray, size: tuple[int, int]) -> GridEstimate:
+    """Express a lattice measured on reduced pixels in pixels of the page itself, of (height, width) size."""
     estimate = GridEstimate(
         lattice.lattice_to_image,
         None,
@@ -267,7 +267,7 @@ def _on_page(lattice: Lattice, factor: float, size: tuple[int, int]) -> GridEsti
         lattice.shifts,
         lattice.weights,
     )
-    return estimate.moved(small_to_page, size)
+    return estimate.moved(image_to_page, size)
 
 
 def nothing_found(strength: float = 0.0) -> GridEstimate:

@@ -74,9 +74,9 @@ def _least(tried: np.ndarray, loss: np.ndarray) -> tuple[float, float]:
     best = int(np.argmin(loss))
     if not 0 < best < len(tried) - 1:
         return 0.0, 0.0
-    left, here, right = loss[best - 1 : best + 2]
+    left, here, right = 10 ** ((loss[best - 1 : best + 2] - loss[best]) / 10)  # power is a parabola there, dB a cusp
     place = tried[best] + (tried[1] - tried[0]) * 0.5 * (left - right) / max(left - 2 * here + right, 1e-9)
-    return float(place), float(loss[len(tried) // 2] - here)
+    return float(place), float(loss[len(tried) // 2] - loss[best])
 
 
 def strips_in_step(traces: Sequence[LeadTrace]) -> list[LeadTrace]:
@@ -87,27 +87,16 @@ def strips_in_step(traces: Sequence[LeadTrace]) -> list[LeadTrace]:
     for trace in traces:
         segment, step = others.get(id(trace)), 0.0
         if segment is not None:
-            loss = np.array([_residual([(_moved(trace, at), 1.0), (segment, -1.0)], 0.0) for at in tried])
+            loss = np.array([_residual([(trace.moved(at), 1.0), (segment, -1.0)], 0.0) for at in tried])
             place, gain = _least(tried, loss) if np.isfinite(loss).all() else (0.0, 0.0)
             step = place if gain >= LEAST_GAIN else 0.0
-        result.append(_moved(trace, step) if step else trace)
+        result.append(trace.moved(step) if step else trace)
     return result
-
-
-def _moved(trace: LeadTrace, step: float) -> LeadTrace:
-    x0, y0, x1, y1 = trace.lead.box
-    return replace(trace, x=trace.x + step, lead=replace(trace.lead, box=(x0 + step, y0, x1 + step, y1)))
 
 
 def without_skew(traces: Sequence[LeadTrace], skew: float) -> list[LeadTrace]:
     """The traces as they would stand on the grid without the skew (mm of time per mm of height)."""
-    result = []
-    for trace in traces:
-        x0, y0, x1, y1 = trace.lead.box
-        aside = skew * _middle(trace)
-        lead = replace(trace.lead, box=(x0 - aside, y0, x1 - aside, y1))
-        result.append(replace(trace, lead=lead, x=_sheared(trace, skew)))
-    return result
+    return [replace(trace.moved(-skew * _middle(trace)), x=_sheared(trace, skew)) for trace in traces]
 
 
 def _middle(trace: LeadTrace) -> float:

@@ -43,22 +43,22 @@ _SMOOTH = 0.7  # tiles, standard deviation of the smoothing
 _HOLD = 0.02  # of a tile's weight, towards no displacement where nothing is seen
 
 
-def follow_grid(page: Page, grid: GridEstimate, square: float, bend: Bend | None) -> Bend | None:
+def follow_grid(
+    page: Page, grid: GridEstimate, paper_to_page: np.ndarray, square: float, bend: Bend | None
+) -> Bend | None:
     """The bend of a page with the ripple that its grid shows beside it; the bend itself where no ripple is told.
 
-    square: millimetres between the grid's lines; bend: what ``measure_bend`` found, None for a flat page.
+    paper_to_page: (3, 3) homography of the flat paper, millimetres to page pixels, in which the grid's lines are
+    ``square`` millimetres apart; bend: what ``measure_bend`` found beside it, None for a flat page.
     """
     seen = grid.weights.min(axis=1) > _SEEN if len(grid.weights) else np.zeros(0, bool)
     if grid.lattice_to_page is None or not seen.any() or (bend is None and grid.bend * square < SMALLEST_RIPPLE):
         return bend
-    image, factor = page_pixels(page, LONGEST)
-    shift = (factor - 1) / 2
-    page_to_image = np.array([[factor, 0, shift], [0, factor, shift], [0, 0, 1]])
-    paper_to_page = grid.lattice_to_page @ np.diag([1 / square, 1 / square, 1.0])
+    image, page_to_image = page_pixels(page, LONGEST)
     lattice = flat_points(paper_to_page, grid.centers[seen], bend) / square
     tile = max(TILE_MM / square, FEWEST_SQUARES)
     low, high = lattice.min(axis=0) - tile / 2, lattice.max(axis=0) + tile / 2
-    scale = min(_pixels_per_square(grid) * factor, LONGEST / max(high - low))
+    scale = min(_pixels_per_square(grid) * page_to_image[0, 0], LONGEST / max(high - low))
     width, height = np.ceil((high - low) * scale).astype(int)
     if min(width, height) < 2:
         return bend

@@ -45,7 +45,8 @@ def calibrate(page: Page, leads: Sequence[LeadBox], grid: GridEstimate) -> Calib
         if square is not None:
             paper_to_page = grid.lattice_to_page @ np.diag([1 / square, 1 / square, 1.0])
             calibration = _from_lattice(page, paper_to_page, "grid")
-            bend = follow_grid(page, grid, square, measure_bend(grid, calibration.paper_to_page))
+            bend = measure_bend(grid, calibration.paper_to_page)
+            bend = follow_grid(page, grid, calibration.paper_to_page, square, bend)
             return replace(calibration, speed=paper_speed(leads, grid, square), bend=bend)
     scale = layout_scale(leads)
     if scale is None:

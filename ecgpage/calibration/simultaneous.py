@@ -80,10 +80,5 @@ def _likeness(one: np.ndarray, other: np.ndarray, reach: int) -> float:
 
 def as_same_seconds(traces: Sequence[LeadTrace], speed: float = MILLIMETERS_PER_SECOND) -> tuple[LeadTrace, ...]:
     """Move every column's traces to where the first column stands, and their times to its seconds."""
-    moved = []
-    for trace in traces:
-        away = speed * trace.lead.start
-        x0, y0, x1, y1 = trace.lead.box
-        lead = replace(trace.lead, start=0.0, box=(x0 - away, y0, x1 - away, y1))
-        moved.append(replace(trace, lead=lead, x=trace.x - away))
-    return tuple(moved)
+    moved = [trace.moved(-speed * trace.lead.start) for trace in traces]
+    return tuple(replace(trace, lead=replace(trace.lead, start=0.0)) for trace in moved)

@@ -11,6 +11,8 @@ from ecgpage.digitization.crop import COLUMNS_PER_MM, ROWS_PER_MM, LeadCrop
 CHANNELS = 6
 """Red, green and blue against the paper, the soft box, the height against the box's middle, the soft zero line."""
 
+BOX_CHANNEL, HEIGHT_CHANNEL, ZERO_CHANNEL = 3, 4, 5
+
 BLOCK = 32
 """Crop pixels to a side of the blocks in which the paper's level is taken."""
 
@@ -32,9 +34,9 @@ def crop_features(crop: LeadCrop) -> np.ndarray:
     x0, y0, x1, y1 = crop.box
     x = crop.origin[0] + np.arange(width) / COLUMNS_PER_MM
     y = crop.origin[1] + np.arange(height) / ROWS_PER_MM
-    features[3] = np.minimum.outer(_soft_span(y, y0, y1), _soft_span(x, x0, x1))
-    features[4] = ((y - (y0 + y1) / 2) / HEIGHT_UNIT_MM)[:, None]
-    features[5] = 0.0 if crop.zero is None else np.exp(-(((y - crop.zero) / ZERO_MM) ** 2) / 2)[:, None]
+    features[BOX_CHANNEL] = np.minimum.outer(_soft_span(y, y0, y1), _soft_span(x, x0, x1))
+    features[HEIGHT_CHANNEL] = ((y - (y0 + y1) / 2) / HEIGHT_UNIT_MM)[:, None]
+    features[ZERO_CHANNEL] = 0.0 if crop.zero is None else np.exp(-(((y - crop.zero) / ZERO_MM) ** 2) / 2)[:, None]
     return features
 
 

@@ -32,7 +32,7 @@ class DigitizerLossSettings:
     ends: what sub-columns within ``END_MM`` of where a trace begins or stops weigh in it beside 1 elsewhere: the time
         origin is read off there.
     snr: natural logarithm of error power over signal power, per crop (0 leaves it out).
-    mask: binary cross-entropy of which pixels are ink, where the network has a head for it.
+    mask: binary cross-entropy of which pixels are ink, where the network has a head for it (0 leaves it out).
     """
 
     sigma: float = 1.6
@@ -74,7 +74,7 @@ class DigitizerLoss:
         }
         if output.log_probability is not None:
             terms["cross_entropy"] = self._cross_entropy(output.log_probability, batch.height, printed)
-        if output.mask is not None:
+        if output.mask is not None and self.settings.mask:
             terms["mask"] = self._mask(output.mask, batch.height, batch.presence)
         if self.settings.snr:
             terms["snr"] = log_error_ratio(output.height - batch.height, batch.height, printed)

@@ -52,7 +52,7 @@ def test_a_wave_is_followed_to_a_few_hundredths_of_a_millimetre(fine):
     assert grid.found and grid.lattice_to_page is not None
     paper_to_page = grid.lattice_to_page @ np.diag([0.2, 0.2, 1.0])
     bend = measure_bend(grid, paper_to_page)
-    found = follow_grid(page, grid, 5.0, bend)
+    found = follow_grid(page, grid, paper_to_page, 5.0, bend)
     assert found is not None and found.ripple is not None
     before, after = (np.sqrt(np.mean(errors(image, wave, one, paper_to_page) ** 2)) for one in (bend, found))
     assert after < 0.05 < 0.1 < before
@@ -60,13 +60,14 @@ def test_a_wave_is_followed_to_a_few_hundredths_of_a_millimetre(fine):
 
 def test_a_flat_page_has_no_ripple():
     page = Page(drawn(lambda x, y: 0 * x), (1700, 2200), np.eye(3), False)
-    assert follow_grid(page, measure_grid(page), 5.0, None) is None
+    grid = measure_grid(page)
+    assert follow_grid(page, grid, grid.lattice_to_page @ np.diag([0.2, 0.2, 1.0]), 5.0, None) is None
 
 
 def test_without_a_grid_nothing_is_followed():
     page = Page(np.full((400, 500, 3), 255, np.uint8), (400, 500), np.eye(3), False)
-    assert follow_grid(page, nothing_found(), 5.0, None) is None
-    assert follow_grid(page, nothing_found(), 5.0, FLAT) is FLAT
+    assert follow_grid(page, nothing_found(), np.eye(3), 5.0, None) is None
+    assert follow_grid(page, nothing_found(), np.eye(3), 5.0, FLAT) is FLAT
 
 
 def test_a_ripple_goes_through_its_nodes_and_stays_beyond_them():
