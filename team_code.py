@@ -48,7 +48,8 @@ def run_models(
     Raises ecgpage.recording.PageError if none of the record's pictures can be read.
     """
     stages = digitization_model
-    pipeline = Pipeline(stages.detector, stages.digitizer, classification_model, stages.reader)
+    readers = stages.reader, stages.scale_reader
+    pipeline = Pipeline(stages.detector, stages.digitizer, classification_model, *readers)
     recording = digitize_record(Path(record), pipeline)
     if verbose:
         for warning in recording.warnings:

@@ -26,14 +26,15 @@ from benchmarks.true_pages import TruePage, read_truth
 from ecgpage.calibration.assembly import assemble, time_origin
 from ecgpage.calibration.grid import GridEstimate
 from ecgpage.calibration.placement import place_traces
-from ecgpage.calibration.pulse import read_scale
+from ecgpage.calibration.pulse import find_pulse
 from ecgpage.calibration.scale import calibrate
+from ecgpage.calibration.told_scale import apply_scale
 from ecgpage.cli import HERE
 from ecgpage.detection.targets import lead_box
 from ecgpage.digitization.rows import trace_rows
 from ecgpage.geometry import Bend, apply_homography, flat_box, flat_points
 from ecgpage.io import read_image
-from ecgpage.leads import LEADS
+from ecgpage.leads import LEADS, Gains
 from ecgpage.pipeline import Pipeline, build_pipeline
 from ecgpage.recording import LeadBox, LeadTrace, Page
 from ecgpage.reporting import text_table
@@ -111,6 +112,13 @@ def true_traces(
     return result
 
 
+def true_gains(leads: Sequence[DrawnLead]) -> Gains:
+    """What limb and chest leads are printed at, mm/mV; a page of one kind alone has its gain for both."""
+    kinds = [[abs(lead.gain) for lead in leads if (lead.lead.name in LEADS[6:]) == chest] for chest in (False, True)]
+    limb, chest = (kind or other for kind, other in zip(kinds, reversed(kinds), strict=True))
+    return limb[0], chest[0]
+
+
 def digitize(found: Found, truth: TruePage, pipeline: Pipeline, given: str) -> tuple[np.ndarray, float, np.ndarray]:
     """Digitize a page with the truth put in for one thing.
 
@@ -133,12 +141,13 @@ def digitize(found: Found, truth: TruePage, pipeline: Pipeline, given: str) -> t
     on_paper = [replace(lead, box=flat_box(paper_to_page, lead.box, bend)) for lead in leads]
     traces = trace_rows(pipeline.digitizer, found.page.image, paper_to_picture, on_paper, bend)
     calibration = replace(calibration, paper_to_page=paper_to_page, bend=bend)
-    calibration, timed = read_scale(calibration, found.page.image, paper_to_picture, traces)
+    pulse = find_pulse(found.page.image, paper_to_picture, traces, bend)
+    calibration, timed = apply_scale(calibration, traces, pipeline.printed_scale(found.page, calibration), pulse)
     if leads is found.leads:  # else their times are true
         traces = list(timed)
-    speed, gain = calibration.speed, calibration.gain
+    speed, gains = calibration.speed, calibration.gains
     if all_given:
-        speed, gain = truth.leads[0].speed, abs(truth.leads[0].gain)
+        speed, gains = truth.leads[0].speed, true_gains(truth.leads)
     origin = true_origin(truth, paper_to_picture, bend)
     found_origin = time_origin(traces, speed)
     late = (found_origin - origin) / speed
@@ -146,7 +155,7 @@ def digitize(found: Found, truth: TruePage, pipeline: Pipeline, given: str) -> t
         traces = true_traces(truth, paper_to_picture, traces, bend)
     known = origin if all_given or given == "origin" else found_origin
     placed = place_traces(traces, speed).traces
-    return assemble(placed, LEADS, truth.fs, samples, known, speed, gain).signal, late, paper_to_picture
+    return assemble(placed, LEADS, truth.fs, samples, known, speed, gains).signal, late, paper_to_picture
 
 
 def scores(truth: TruePage, signal: np.ndarray) -> tuple[float, float]:

@@ -168,7 +168,11 @@ def _draw_sheet(options: argparse.Namespace) -> int:
 
 
 STAGE_NAMES = {
-    "detection": "detector", "names": "name_reader", "digitization": "digitizer", "diagnosis": "classifier"
+    "detection": "detector",
+    "names": "name_reader",
+    "scale": "scale_reader",
+    "digitization": "digitizer",
+    "diagnosis": "classifier",
 }  # fmt: skip
 
 

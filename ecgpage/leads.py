@@ -16,6 +16,11 @@ MILLIMETERS_PER_SECOND = 25.0
 MILLIMETERS_PER_MILLIVOLT = 10.0
 """Usual gain, mm/mV."""
 
+Gains = tuple[float, float]
+"""Millimetres per millivolt of a page's limb leads and of its chest leads."""
+
+USUAL_GAINS: Gains = (MILLIMETERS_PER_MILLIVOLT, MILLIMETERS_PER_MILLIVOLT)
+
 _CANONICAL = {name.lower(): name for name in LEADS}
 
 
@@ -25,6 +30,11 @@ def canonical_lead(name: str) -> str | None:
     Case and surrounding blanks do not matter: ``"AVR"`` and ``"avr "`` are ``"aVR"``.
     """
     return _CANONICAL.get(name.strip().lower())
+
+
+def gain_of(gains: Gains, name: str) -> float:
+    """Millimetres per millivolt of a standard lead."""
+    return gains[name in LEADS[6:]]
 
 
 CABRERA = ("aVL", "I", "aVR", "II", "aVF", "III", *LEADS[6:])

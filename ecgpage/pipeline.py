@@ -14,8 +14,10 @@ import numpy as np
 from ecgpage.calibration.assembly import assemble, limb_lead_quality
 from ecgpage.calibration.grid import GridEstimate, measure_grid
 from ecgpage.calibration.placement import place_traces
-from ecgpage.calibration.pulse import read_scale
+from ecgpage.calibration.pulse import find_pulse
 from ecgpage.calibration.scale import calibrate, sure_pixels_per_second
+from ecgpage.calibration.scale_reader import PrintedScale, ScaleReader, load_scale_reader
+from ecgpage.calibration.told_scale import apply_scale
 from ecgpage.detection.closer import CLEAR_LEADS, Region, detect_closely, evidence, upright_evidence
 from ecgpage.detection.detector import LeadDetector, load_detector
 from ecgpage.detection.layout import arrange
@@ -26,15 +28,12 @@ from ecgpage.digitization.rows import trace_rows
 from ecgpage.geometry import flat_box, map_box
 from ecgpage.header import RecordHeader
 from ecgpage.io import read_header, read_image
-from ecgpage.leads import MILLIMETERS_PER_MILLIVOLT, MILLIMETERS_PER_SECOND
+from ecgpage.leads import MILLIMETERS_PER_SECOND, USUAL_GAINS
 from ecgpage.page.rectification import rotate_page, straighten_with_grid
 from ecgpage.recording import Calibration, Diagnosis, DigitizedPage, LeadBox, LeadTrace, Page, PageError, Recording
 
 PAGE_SECONDS = 10.0
 """What a page shows of a longer record; a shorter record fills its page."""
-
-USUAL_SCALE = (MILLIMETERS_PER_SECOND, MILLIMETERS_PER_MILLIVOLT)
-"""Paper speed, mm/s, and gain, mm/mV."""
 
 POOR_QUALITY = 5.0
 """dB; limb leads that agree less than this make a page doubtful (see ``assembly.limb_lead_quality``)."""
@@ -50,7 +49,8 @@ class SupportsDigitize(Protocol):
 class Pipeline:
     """From a picture to a recording, with models that are loaded once.
 
-    reader: reads the printed lead names; without one, names are the detector's and the layout's alone.
+    reader: reads the printed lead names; without one, names are the detector's and the layout's alone. scale_reader:
+    reads the printed paper speed and gain; without one, leads' lengths and calibration pulses tell them.
     stage_seconds: how long each stage of the last page took, s.
     """
 
@@ -60,11 +60,13 @@ class Pipeline:
         digitizer: Digitizer,
         classifier: Classifier | None = None,
         reader: NameReader | None = None,
+        scale_reader: ScaleReader | None = None,
     ) -> None:
         self.detector = detector
         self.digitizer = digitizer
         self.classifier = classifier
         self.reader = reader
+        self.scale_reader = scale_reader
         self.stage_seconds: dict[str, float] = {}
 
     def digitize(self, image: np.ndarray, fs: float, num_samples: int, names: Sequence[str]) -> DigitizedPage:
@@ -77,9 +79,10 @@ class Pipeline:
         page, grid, leads, warnings = self.find_leads(image, min(PAGE_SECONDS, num_samples / fs))
         calibration, traces = self._trace(page, grid, leads)
         with self._clock("assembly"):
-            speed, gain = (calibration.speed, calibration.gain) if calibration else USUAL_SCALE
+            speed = calibration.speed if calibration else MILLIMETERS_PER_SECOND
+            gains = calibration.gains if calibration else USUAL_GAINS
             placed = place_traces(traces, speed)
-            signal, deviation = assemble(placed.traces, names, fs, num_samples, speed=speed, gain=gain)
+            signal, deviation = assemble(placed.traces, names, fs, num_samples, speed=speed, gains=gains)
         quality = limb_lead_quality(signal, names)
         warnings += placed.notes + _doubts(page, calibration, placed.left_out, quality)
         diagnosis = self._diagnose(page, signal, fs, names)
@@ -128,7 +131,12 @@ class Pipeline:
             paper_to_picture = page.page_to_picture @ paper_to_page
             traces = trace_rows(self.digitizer, page.image, paper_to_picture, on_paper, bend)
         with self._clock("calibration"):
-            return read_scale(calibration, page.image, paper_to_picture, traces)
+            pulse = find_pulse(page.image, paper_to_picture, traces, bend)
+            return apply_scale(calibration, traces, self.printed_scale(page, calibration), pulse)
+
+    def printed_scale(self, page: Page, calibration: Calibration) -> PrintedScale:
+        """What the page prints of its paper speed and gain, as far as it is read."""
+        return PrintedScale() if self.scale_reader is None else self.scale_reader(page, calibration)
 
     def _diagnose(self, page: Page, signal: np.ndarray, fs: float, names: Sequence[str]) -> Diagnosis | None:
         if self.classifier is None:
@@ -153,10 +161,8 @@ def _doubts(
     doubts = []
     if calibration.source != "grid":
         doubts.append("no grid found: time and voltage are scaled by the leads' extent, 25 mm/s and 10 mm/mV assumed")
-    if (calibration.speed, calibration.gain) != USUAL_SCALE:
-        doubts.append(
-            f"by its grid and calibration pulse the page runs at {calibration.speed:g} mm/s, {calibration.gain:g} mm/mV"
-        )
+    if not calibration.is_usual:
+        doubts.append(f"by its print, calibration pulse and grid the page runs at {calibration.scale}")
     if left_out:
         names = ", ".join(trace.lead.name for trace in left_out)
         doubts.append(f"left out, their traces being more likely wrong than right: {names}")
@@ -224,11 +230,12 @@ def digitize_pictures(
 
 
 def build_pipeline(model_folder: Path, diagnosis: bool = True) -> Pipeline:
-    """Load detector, name reader, digitizer and, for ``diagnosis``, classifier from a model folder; the reader and the
-    classifier may be missing.
+    """Load detector, digitizer, readers of names and scale and, for ``diagnosis``, classifier from a model folder; the
+    readers and the classifier may be missing.
 
     Raises CheckpointError naming the file that is missing or broken. No file is unpickled.
     """
     folder = Path(model_folder)
     classifier = load_classifier(folder) if diagnosis else None
-    return Pipeline(load_detector(folder), load_digitizer(folder), classifier, load_name_reader(folder))
+    readers = load_name_reader(folder), load_scale_reader(folder)
+    return Pipeline(load_detector(folder), load_digitizer(folder), classifier, *readers)

@@ -31,7 +31,7 @@ from ecgpage.training.checkpoints import keep_or_drop
 from ecgpage.training.configuration import DrawingSettings
 from ecgpage.training.loading import page_source
 
-READ_BY = ("detector", "name_reader", "digitizer")
+READ_BY = ("detector", "name_reader", "scale_reader", "digitizer")
 """Stages whose weights decide what is read."""
 
 PROGRESS_SECONDS = 60.0

@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ecgpage.geometry import Bend
-from ecgpage.leads import MILLIMETERS_PER_MILLIVOLT, MILLIMETERS_PER_SECOND
+from ecgpage.leads import MILLIMETERS_PER_SECOND, USUAL_GAINS, Gains
 
 PRINTED = 0.35
 """Presence from which on a point of a trace counts as printed."""
@@ -68,16 +68,28 @@ class Calibration:
     paper_to_page: homography from paper millimetres to page pixels.
     pixels_per_mm: (x, y), page pixels at the page's middle.
     source: "grid" where the printed grid was measured, "layout" where it fell back to the extent of the leads.
-    speed, gain: mm/s and mm/mV, the usual ones unless page or pulse tell others. bend: of paper that is not flat,
-    beside the homography.
+    speed: mm/s; gains: mm/mV of limb and of chest leads; the usual ones unless page, print or pulse tell others.
+    bend: of paper that is not flat, beside the homography.
     """
 
     paper_to_page: np.ndarray
     pixels_per_mm: tuple[float, float]
     source: str
     speed: float = MILLIMETERS_PER_SECOND
-    gain: float = MILLIMETERS_PER_MILLIVOLT
+    gains: Gains = USUAL_GAINS
     bend: Bend | None = None
+
+    @property
+    def is_usual(self) -> bool:
+        """Whether the page runs at 25 mm/s and 10 mm/mV throughout."""
+        return self.speed == MILLIMETERS_PER_SECOND and self.gains == USUAL_GAINS
+
+    @property
+    def scale(self) -> str:
+        """Speed and gain in words."""
+        limb, chest = self.gains
+        gain = f"{limb:g} mm/mV" if limb == chest else f"{limb:g} mm/mV (chest leads {chest:g})"
+        return f"{self.speed:g} mm/s, {gain}"
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Trains detector, name reader, digitizer and classifier from a folder of digital records, one after the other."""
+"""Trains detector, readers of names and scale, digitizer and classifier from digital records, one after the other."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+from ecgpage.calibration.scale_reader import save_scale_reader
+from ecgpage.calibration.scale_training import train_scale_reader
 from ecgpage.detection.detector import DetectorSettings, save_detector
 from ecgpage.detection.name_reader import save_name_reader
 from ecgpage.detection.name_training import train_name_reader
@@ -87,6 +89,10 @@ def train_stages(
         state = state_folder("name_reader") / "state.safetensors"
         reader = train_name_reader(paths, drawing, settings.name_reader, state, report)
         save_name_reader(model_folder, reader, facts_of(settings.name_reader, data_folder, len(paths)))
+    if settings.scale_reader.seconds > 0:
+        state = state_folder("scale_reader") / "state.safetensors"
+        scales = train_scale_reader(paths, drawing, settings.scale_reader, state, report)
+        save_scale_reader(model_folder, scales, facts_of(settings.scale_reader, data_folder, len(paths)))
     if settings.digitizer.seconds > 0:
         drawer = page_source(drawing, VARIED)
         shape = asdict(DigitizerSettings())

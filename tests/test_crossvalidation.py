@@ -39,7 +39,7 @@ def records(tmp_path: Path) -> Path:
 def smallest(folds: int = 3) -> TrainingSettings:
     stage = StageSettings(batch_size=2, steps=2, seconds=60.0, warmup_steps=0)
     none = StageSettings(seconds=0.0)
-    return TrainingSettings(none, none, none, stage, DrawingSettings(("clean",), 1, folds))
+    return TrainingSettings(none, none, none, none, stage, DrawingSettings(("clean",), 1, folds))
 
 
 @pytest.fixture
@@ -123,7 +123,7 @@ def test_one_command_cross_validates_from_pages_to_figures(records, root, tmp_pa
     settings = tmp_path / "tiny.toml"
     stages = "".join(
         f"[{stage}]\nseconds = 60.0\nsteps = 2\nbatch_size = 2\n"
-        for stage in ("detector", "name_reader", "digitizer", "classifier")
+        for stage in ("detector", "name_reader", "scale_reader", "digitizer", "classifier")
     )
     settings.write_text(stages + '[drawing]\nprofiles = ["clean"]\npages_per_record = 1\n')
     command = [sys.executable, "-m", "ecgpage", "crossvalidate", "-d", records, "-o", tmp_path / "out", "--folds", "2"]

@@ -59,7 +59,7 @@ def trained(records, root):
 
 def test_training_shows_progress_and_resumes(trained):
     _, (first, second) = trained
-    for stage in ("detector", "name reader", "digitizer", "classifier"):
+    for stage in ("detector", "name reader", "scale reader", "digitizer", "classifier"):
         assert stage in first
     assert "step 6/6" in first
     assert "resumed from" in second
@@ -69,7 +69,7 @@ def test_training_shows_progress_and_resumes(trained):
 def test_the_model_folder_is_whole_and_readable(trained):
     model, _ = trained
     description = json.loads((model / "model.json").read_text())
-    assert set(description) == {"detector", "name_reader", "digitizer", "classifier"}
+    assert set(description) == {"detector", "name_reader", "scale_reader", "digitizer", "classifier"}
     assert description["detector"]["classes"] == list(LEADS)
     assert description["classifier"]["classes"] == ["NORM", "STTC", "CD"]  # of the others one record each, in two folds
     assert description["digitizer"]["records"] == 8
@@ -145,11 +145,11 @@ def test_pages_drawn_before_are_trained_on(records, tmp_path, workers):
     stage = StageSettings(steps=2, batch_size=2, warmup_steps=1, workers=workers, device="cpu")
     off = replace(stage, seconds=0.0)
     drawing = DrawingSettings(drawn_before=True, pages_per_record=2)
-    settings = TrainingSettings(stage, stage, stage, off, drawing)
+    settings = TrainingSettings(stage, stage, stage, stage, off, drawing)
     lines = []
     with patch("ecgpage.synthesis.records.draw_page", side_effect=AssertionError("a page was drawn")):
         train_stages(pages, tmp_path / "model", settings, lines.append)
-    assert sum("step 2/2" in line for line in lines) == 3
+    assert sum("step 2/2" in line for line in lines) == 4
 
 
 def test_one_stage_is_trained_by_its_command_from_given_weights(records, tmp_path, capsys):

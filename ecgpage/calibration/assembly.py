@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ecgpage.leads import MILLIMETERS_PER_MILLIVOLT, MILLIMETERS_PER_SECOND, canonical_lead
+from ecgpage.leads import MILLIMETERS_PER_SECOND, USUAL_GAINS, Gains, canonical_lead, gain_of
 from ecgpage.recording import PRINTED, LeadTrace
 
 PRINTED_FS = 500.0
@@ -153,15 +153,15 @@ def assemble(
     num_samples: int,
     origin: float | None = None,
     speed: float = MILLIMETERS_PER_SECOND,
-    gain: float = MILLIMETERS_PER_MILLIVOLT,
+    gains: Gains = USUAL_GAINS,
 ) -> Assembled:
     """Put traces into a record of ``num_samples`` at ``fs`` Hz.
 
     names: the record's leads in its own order and case. origin: where time 0 lies, x in mm, if not where
-    ``time_origin`` finds it; speed: mm/s; gain: mm/mV. A lead that is printed twice (a short segment and a rhythm
-    strip) takes, where both are printed, their mean, each counted by how well its height is known, or, where they do
-    not agree, the better known one; its deviation stays the better known one's, for errors of one print are not
-    independent.
+    ``time_origin`` finds it; speed: mm/s; gains: mm/mV of limb and of chest leads. A lead that is printed twice (a
+    short segment and a rhythm strip) takes, where both are printed, their mean, each counted by how well its height is
+    known, or, where they do not agree, the better known one; its deviation stays the better known one's, for errors of
+    one print are not independent.
     """
     signal = np.full((num_samples, len(names)), np.nan, np.float32)
     deviation = np.full_like(signal, np.nan)
@@ -170,7 +170,9 @@ def assemble(
     origin = time_origin(traces, speed) if origin is None else origin
     for column, name in enumerate(names):
         same = [trace for trace in traces if trace.lead.name == canonical_lead(name)]
-        parts = [resample_trace(trace, origin, fs, num_samples, speed, gain) for trace in same]
+        parts = [
+            resample_trace(trace, origin, fs, num_samples, speed, gain_of(gains, trace.lead.name)) for trace in same
+        ]
         parts.sort(key=lambda part: _mean_spread(part[1]))
         for values, spread in parts:  # the best known comes first
             known, new = np.isfinite(signal[:, column]), np.isfinite(values)

@@ -12,7 +12,7 @@ DEGREE = 5
 
 FEWEST_TILES = 30
 
-SMALLEST_BEND = 0.1
+SMALLEST_BEND = 0.04
 """Millimetres, root mean square, that a bend must explain: less is the measurement's own noise on a flat page."""
 
 LEAST_EXPLAINED = 0.5

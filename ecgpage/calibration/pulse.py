@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
 
 from ecgpage.geometry import Bend, bent_points
-from ecgpage.leads import MILLIMETERS_PER_SECOND
-from ecgpage.recording import Calibration, LeadTrace
+from ecgpage.recording import LeadTrace
 
 HEIGHTS = (5.0, 10.0, 20.0)
 """Millimetres of 1 mV at the gains in use."""
@@ -67,25 +66,6 @@ def find_pulse(
         return None
     width = _clear_best(table[height])
     return Pulse(HEIGHTS[height], None if width is None else WIDTHS[width])
-
-
-def read_scale(
-    calibration: Calibration, image: np.ndarray, paper_to_picture: np.ndarray, traces: Sequence[LeadTrace]
-) -> tuple[Calibration, tuple[LeadTrace, ...]]:
-    """A page's calibration with the speed and the gain that its pulse tells, and its traces with times to match.
-
-    A pulse is 1 mV high; only at 50 mm/s is it 10 mm wide. A page that was taken to run at the usual speed then shows
-    half the time.
-    """
-    pulse = find_pulse(image, paper_to_picture, traces, calibration.bend)
-    if pulse is None:
-        return calibration, tuple(traces)
-    fast = pulse.width == max(WIDTHS) and calibration.speed == MILLIMETERS_PER_SECOND
-    faster = 2.0 if fast else 1.0
-    return replace(calibration, speed=faster * calibration.speed, gain=pulse.height), tuple(
-        replace(trace, lead=replace(trace.lead, start=trace.lead.start / faster, duration=trace.lead.duration / faster))
-        for trace in traces
-    )
 
 
 def _shared_score(patches: Sequence[np.ndarray], height: float, width: float) -> float:

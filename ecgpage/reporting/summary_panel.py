@@ -40,7 +40,7 @@ def facts(digitized: DigitizedPage) -> list[tuple[str, str]]:
         origin = "from the printed grid" if calibration.source == "grid" else "from the extent of the leads"
         scale = f"{x:.2f} x {y:.2f} px/mm, {origin}"
         bent = "flat" if calibration.bend is None else "bent, its grid followed"
-        paper = f"{calibration.speed:g} mm/s, {calibration.gain:g} mm/mV; {bent}"
+        paper = f"{calibration.scale}; {bent}"
     quality = recording.limb_lead_quality
     limb = f"{quality:.1f} dB" if np.isfinite(quality) else "not available"
     return [

@@ -9,11 +9,13 @@ import numpy as np
 from ecgpage.leads import (
     CABRERA,
     LEADS,
-    MILLIMETERS_PER_MILLIVOLT,
     MILLIMETERS_PER_SECOND,
+    USUAL_GAINS,
+    Gains,
     PageLayout,
     by_columns,
     by_rows,
+    gain_of,
     layout_grid,
 )
 from ecgpage.synthesis.settings import Weights, check, check_names, pick
@@ -61,11 +63,11 @@ class Arrangement:
 
     layout: PageLayout
     speed: float = MILLIMETERS_PER_SECOND
-    gains: tuple[float, float] = (MILLIMETERS_PER_MILLIVOLT, MILLIMETERS_PER_MILLIVOLT)
+    gains: Gains = USUAL_GAINS
 
     def gain(self, name: str) -> float:
         """Millimetres per millivolt of a lead."""
-        return self.gains[name in LEADS[6:]]
+        return gain_of(self.gains, name)
 
 
 def choose_arrangement(settings: ArrangementSettings, rng: np.random.Generator, seconds: float = 10.0) -> Arrangement:

@@ -32,12 +32,12 @@ _FINGER_SHRINK = 4  # picture pixels per pixel of the map of fingers
 
 @dataclass(frozen=True)
 class _Print:
-    """A printed page, flat: page (H, W, 4) uint8; leads with their values and points, mm; the lead names' boxes,
-    (x0, y0, x1, y1) mm, with text and the layout's lead."""
+    """A printed page, flat: page (H, W, 4) uint8; leads with their values and points, mm; the words' boxes,
+    (x0, y0, x1, y1) mm, with text and the layout's lead that they name, -1 for other words."""
 
     page: np.ndarray
     leads: tuple[tuple[PrintedLead, np.ndarray, np.ndarray], ...]
-    names: tuple[tuple[str, int, tuple[float, float, float, float]], ...]
+    words: tuple[tuple[str, int, tuple[float, float, float, float]], ...]
 
 
 def draw_page(
@@ -64,7 +64,7 @@ def draw_page(
     picture = expose(scene, profile.exposure, rng)
     truth = _Truth(printed, design, scale, warp)
     leads, kept = _locate_leads(printed, fs, arrangement, truth, hidden, fingers)
-    words = zip(printed.names, truth.names, strict=True)
+    words = list(zip(printed.words, truth.words, strict=True))
     return DrawnPage(
         image=picture,
         paper_to_picture=truth.homography,
@@ -72,7 +72,8 @@ def draw_page(
         outline=truth.outline,
         pixels_per_mm=float(scale),
         leads=leads,
-        names=tuple(DrawnWord(text, kept.get(lead, -1), polygon) for (text, lead, _), polygon in words),
+        names=tuple(DrawnWord(text, kept.get(lead, -1), polygon) for (text, lead, _), polygon in words if lead >= 0),
+        words=tuple(DrawnWord(text, -1, polygon) for (text, lead, _), polygon in words if lead < 0),
         pulses=truth.pulses,
         scale=truth.scale,
         layout=arrangement.layout.name,
@@ -131,8 +132,7 @@ def _print(
         words.bar(bar)
     boxes = [(word, words.word(word)) for word in design.words]
     lay_ink(page, words.coverage, color)
-    names = tuple((word.text, word.lead, box) for word, box in boxes if word.lead >= 0)
-    return _Print(page, tuple(leads), names)
+    return _Print(page, tuple(leads), tuple((word.text, word.lead, box) for word, box in boxes))
 
 
 def _finite_runs(values: np.ndarray) -> list[slice]:
@@ -147,7 +147,7 @@ class _Truth:
 
     size: of the picture, (height, width); paper_size: (width, height), mm; paper, points: (n, 2) millimetres and
     picture pixels of all leads' samples; polygons: (k, 2) around each lead, NaN for one without
-    samples; names, pulses: (4, 2) each; outline: (4, 2); homography: from millimetres, fitted to the whole paper;
+    samples; words, pulses: (4, 2) each; outline: (4, 2); homography: from millimetres, fitted to the whole paper;
     scale: the local scale.
     """
 
@@ -161,7 +161,7 @@ class _Truth:
         parts = [
             page_corners(printed.page.shape[:2]) / scale,
             (lattice + steps[:, None]).reshape(-1, 2),
-            *(_corners(box) for _, _, box in printed.names),
+            *(_corners(box) for _, _, box in printed.words),
             *(_corners((*pulse.min(axis=0), *pulse.max(axis=0))) for pulse in design.pulses),
             *(_lead_outline(points) for _, _, points in printed.leads),
             self.paper,
@@ -170,7 +170,7 @@ class _Truth:
         pieces = iter(np.split(mapped, np.cumsum([len(part) for part in parts])[:-1]))
         self.outline = next(pieces)
         around = next(pieces).reshape(5, -1, 2)
-        self.names = tuple(next(pieces) for _ in printed.names)
+        self.words = tuple(next(pieces) for _ in printed.words)
         self.pulses = tuple(next(pieces) for _ in design.pulses)
         self.polygons = tuple(next(pieces).astype(np.float32) for _ in printed.leads)
         self.points = next(pieces)

@@ -86,7 +86,7 @@ class InkMask:
 
     def word(self, word: Word) -> tuple[float, float, float, float]:
         """Print a text and return the box (x0, y0, x1, y1) mm of its ink; what falls outside the page is cut off."""
-        glyphs, left, ascent = _render(word.text, word.font, word.size * self._scale)
+        glyphs, left, ascent = render_text(word.text, word.font, word.size * self._scale)
         x, y = round(word.x * self._scale) - left, round(word.y * self._scale) - ascent
         _paste_maximum(self.coverage, glyphs, x, y)
         rows, columns = np.flatnonzero(glyphs.any(axis=1)), np.flatnonzero(glyphs.any(axis=0))
@@ -177,7 +177,7 @@ def _covered(center: float, extent: float, size: int) -> tuple[int, np.ndarray]:
     return first, np.diff(np.clip(edges, low, high))
 
 
-def _render(text: str, font: str, capital: float) -> tuple[np.ndarray, int, int]:
+def render_text(text: str, font: str, capital: float) -> tuple[np.ndarray, int, int]:
     """Render a text whose capitals are ``capital`` px high: (coverage, columns left of its start, rows to baseline)."""
     if font == "hershey":
         return _render_hershey(text, max(4, round(capital)))

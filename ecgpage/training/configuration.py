@@ -17,7 +17,7 @@ SETTINGS_VARIABLE = "ECGPAGE_TRAINING"
 SECONDS_VARIABLE = "ECGPAGE_TRAINING_SECONDS"
 """Environment variable with the whole training's time budget in seconds."""
 
-STAGES = ("detector", "name_reader", "digitizer", "classifier")
+STAGES = ("detector", "name_reader", "scale_reader", "digitizer", "classifier")
 """The learned stages in the order in which they are trained; tables of the settings file."""
 
 OPTIMIZERS = ("sgd", "adamw")
@@ -90,7 +90,7 @@ class DrawingSettings:
     profiles: names of the synthesizer's profiles, each as likely as the others; none means "all", their mixture.
     pages_per_record: distorted pages of one record, one of which is shown per epoch; 0 draws a new one every time.
     folds: parts of the records; the classifier trains networks on all but one, in turn, and is judged on that one.
-    shows: examples that detector's and name reader's trainings make of a drawn page, each straightened and lit anew.
+    shows: examples that detector's and readers' trainings make of a drawn page, each straightened and lit anew.
     drawn_before: read the pages that ``python -m ecgpage synthesize`` wrote beside the records instead of drawing.
     """
 
@@ -115,10 +115,11 @@ class DrawingSettings:
 
 @dataclass(frozen=True)
 class TrainingSettings:
-    """Everything that a training of all stages needs beside its data. The name reader's batches count pages."""
+    """Everything that a training of all stages needs beside its data. The readers' batches count pages."""
 
     detector: StageSettings = field(default_factory=StageSettings)
     name_reader: StageSettings = field(default_factory=StageSettings)
+    scale_reader: StageSettings = field(default_factory=StageSettings)
     digitizer: StageSettings = field(default_factory=StageSettings)
     classifier: StageSettings = field(default_factory=StageSettings)
     drawing: DrawingSettings = field(default_factory=DrawingSettings)
@@ -149,7 +150,7 @@ class TrainingSettings:
 
 
 def load_settings(path: Path) -> TrainingSettings:
-    """Read settings from a TOML file with the tables detector, name_reader, digitizer, classifier and drawing.
+    """Read settings from a TOML file with a table for each of ``STAGES`` and one for drawing.
 
     What the file leaves out takes its default. Raises SettingsError for an unknown or unusable setting.
     """

@@ -118,7 +118,7 @@ def test_expected_errors_stand_with_their_samples():
     """0.1 mm at 10 mm/mV in one lead, 0.3 mm at 5 in the other."""
     traces = [printed("I", 0, 2.5, wave(2.5)), printed("V1", 5.0, 2.5, wave(2.5), spread=0.3)]
     for gain in (10.0, 5.0):
-        signal, deviation = assemble(traces, ["V1", "I", "II"], 500, 5000, gain=gain)
+        signal, deviation = assemble(traces, ["V1", "I", "II"], 500, 5000, gains=(gain, gain))
         np.testing.assert_array_equal(np.isfinite(deviation), np.isfinite(signal))
         assert np.nanmax(deviation[:, 0]) == pytest.approx(0.3 / gain)
         assert np.nanmin(deviation[:, 1]) == pytest.approx(0.1 / gain)
@@ -129,7 +129,7 @@ def test_expected_errors_stand_with_their_samples():
 def test_speed_and_gain_scale_time_and_voltage(speed, gain):
     trace = printed("I", 0, 4.0, wave(4.0))  # 100 mm
     lead = replace(trace.lead, duration=100 / speed)
-    signal = assemble([replace(trace, lead=lead)], ["I"], 500, 5000, speed=speed, gain=gain).signal[:, 0]
+    signal = assemble([replace(trace, lead=lead)], ["I"], 500, 5000, speed=speed, gains=(gain, gain)).signal[:, 0]
     assert np.isfinite(signal).sum() / 500 == pytest.approx(100 / speed, abs=0.1)
     assert np.nanmax(signal) == pytest.approx(10 / gain, rel=0.05)
 

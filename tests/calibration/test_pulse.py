@@ -6,9 +6,9 @@ import cv2
 import numpy as np
 import pytest
 
-from ecgpage.calibration.pulse import HEIGHTS, WIDTHS, Pulse, find_pulse, read_scale
+from ecgpage.calibration.pulse import HEIGHTS, WIDTHS, Pulse, find_pulse
 from ecgpage.geometry import Bend
-from ecgpage.recording import Calibration, LeadBox, LeadTrace
+from ecgpage.recording import LeadBox, LeadTrace
 
 SCALE = 7.0
 PAPER_TO_PICTURE = np.diag([SCALE, SCALE, 1.0])
@@ -61,23 +61,6 @@ def test_no_trace_and_no_contrast_are_no_pulse():
     image, traces = page(10.0)
     assert find_pulse(image, PAPER_TO_PICTURE, []) is None
     assert find_pulse(np.full_like(image, 200), PAPER_TO_PICTURE, traces) is None
-
-
-@pytest.mark.parametrize(("width", "speed", "seconds"), [(5.0, 25.0, 5.0), (2.5, 25.0, 5.0), (10.0, 50.0, 2.5)])
-def test_the_pulse_sets_speed_gain_and_times(width, speed, seconds):
-    image, traces = page(20.0, width)
-    before = Calibration(np.eye(3), (SCALE, SCALE), "grid")
-    calibration, timed = read_scale(before, image, PAPER_TO_PICTURE, traces)
-    assert (calibration.speed, calibration.gain) == (speed, 20.0)
-    assert {trace.lead.duration for trace in timed} == {seconds}
-
-
-def test_without_a_pulse_the_usual_scale_holds():
-    image, traces = page()
-    before = Calibration(np.eye(3), (SCALE, SCALE), "grid")
-    calibration, timed = read_scale(before, image, PAPER_TO_PICTURE, traces)
-    assert calibration is before
-    assert [trace.lead for trace in timed] == [trace.lead for trace in traces]
 
 
 def with_paper(drawn):

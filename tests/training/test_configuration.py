@@ -52,18 +52,18 @@ def test_a_wrong_file_is_refused_by_name(tmp_path: Path, text: str, named: str) 
 
 
 def test_the_environment_chooses_file_and_total_time(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    budgets = {"detector": 10, "name_reader": 10, "digitizer": 20, "classifier": 10}
+    budgets = {"detector": 10, "name_reader": 10, "scale_reader": 5, "digitizer": 15, "classifier": 10}
     path = write(tmp_path / "t.toml", "".join(f"[{name}]\nseconds={budget}\n" for name, budget in budgets.items()))
     monkeypatch.setenv(SETTINGS_VARIABLE, str(path))
     monkeypatch.setenv(SECONDS_VARIABLE, "500")
     settings = settings_from_environment()
-    stages = (settings.detector, settings.name_reader, settings.digitizer, settings.classifier)
-    assert [stage.seconds for stage in stages] == [100, 100, 200, 100]  # the file's 10 : 10 : 20 : 10
+    seconds = [getattr(settings, name).seconds for name in STAGES]
+    assert seconds == [100, 100, 50, 150, 100]  # the file's 10 : 10 : 5 : 15 : 10
 
 
 def test_only_one_stage_keeps_its_budget() -> None:
     settings = TrainingSettings().only("digitizer")
-    assert [getattr(settings, name).seconds for name in STAGES] == [0, 0, 3600, 0]
+    assert [getattr(settings, name).seconds for name in STAGES] == [0, 0, 0, 3600, 0]
     with pytest.raises(SettingsError, match="stage must be one of"):
         TrainingSettings().only("drawing")
 

@@ -1,0 +1,201 @@
+"""Reading the printed paper speed and gain."""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ecgpage.calibration.scale_reader import (
+    GAINS,
+    PIXELS_PER_MM,
+    STRIDE,
+    VALUES,
+    PrintedScale,
+    ScaleNetwork,
+    ScaleReader,
+    ink_to_tensor,
+    load_scale_reader,
+    printed_scale,
+    save_scale_reader,
+    scaled_view,
+    view_ink,
+)
+from ecgpage.calibration.scale_training import (
+    CROP,
+    IGNORED,
+    ScaleExamples,
+    collate_scales,
+    scale_loss,
+    train_scale_reader,
+)
+from ecgpage.geometry import apply_homography
+from ecgpage.io import write_record
+from ecgpage.leads import LEADS
+from ecgpage.pipeline import build_pipeline
+from ecgpage.recording import Calibration, Page
+from ecgpage.synthesis.profile import PROFILES
+from ecgpage.synthesis.records import RecordDrawer
+from ecgpage.synthesis.signals import AS_RECORDED
+from ecgpage.training.checkpoints import CheckpointError
+from ecgpage.training.configuration import DrawingSettings, StageSettings
+
+SHAPE = (60, 90)  # places of a view
+
+
+def chances(*marks):
+    """Probabilities with values printed at (value, column, row), each so likely."""
+    found = np.zeros((1 + len(VALUES), *SHAPE))
+    found[0] = 1.0
+    for value, column, row, likely in marks:
+        found[:, row, column] = 0.0
+        found[0, row, column], found[1 + VALUES.index(value), row, column] = 1 - likely, likely
+    return found
+
+
+def test_speed_and_gain_are_read_wherever_they_stand():
+    assert printed_scale(chances(("50 mm/s", 5, 50, 0.99), ("20 mm/mV", 80, 2, 0.99))) == PrintedScale(
+        50.0, (20.0, 20.0)
+    )
+    assert printed_scale(chances(("25 mm/s", 5, 50, 0.95))) == PrintedScale(25.0, None)
+    assert printed_scale(chances()) == PrintedScale()
+
+
+def test_what_is_not_sure_is_not_read_and_what_is_rare_must_be_surer():
+    assert printed_scale(chances(("25 mm/s", 5, 50, 0.8), ("10 mm/mV", 20, 50, 0.8))) == PrintedScale()
+    likely = 0.97
+    assert printed_scale(chances(("10 mm/mV", 20, 50, likely))).gains == (10.0, 10.0)
+    assert printed_scale(chances(("2.5 mm/mV", 20, 50, likely))).gains is None
+
+
+@given(st.sampled_from(GAINS[1:]), st.sampled_from(GAINS[1:]), st.integers(3, 30), st.integers(50, 80))
+def test_two_gains_in_one_line_are_the_limb_leads_and_the_chest_leads(limb, chest, left, right):
+    words = ((f"{limb:g} mm/mV", left, 40, 0.99), (f"{chest:g} mm/mV", right, 41, 0.995))
+    assert printed_scale(chances(*words)).gains == (limb, chest)
+
+
+def test_one_gain_is_not_taken_for_all_beside_another_that_is_not_sure():
+    line = (("10 mm/mV", 10, 40, 0.99), ("5 mm/mV", 40, 40, 0.8))
+    assert printed_scale(chances(*line)).gains is None
+    assert printed_scale(chances(line[0], ("10 mm/mV", 40, 40, 0.8))).gains == (10.0, 10.0)
+
+
+def test_of_two_gains_in_different_lines_the_surer_holds():
+    words = (("10 mm/mV", 10, 40, 0.98), ("5 mm/mV", 60, 10, 0.999))
+    assert printed_scale(chances(*words)).gains == (5.0, 5.0)
+
+
+def test_one_place_has_one_value():
+    words = (("10 mm/mV", 10, 40, 0.999), ("20 mm/mV", 12, 40, 0.97))
+    assert printed_scale(chances(*words)).gains == (10.0, 10.0)
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.floats(1.0, 20.0), st.floats(1.0, 20.0), st.integers(60, 900), st.integers(60, 900))
+def test_the_view_shows_the_page_at_one_scale(across, down, height, width):
+    page = Page(np.full((height, width, 3), 200, np.uint8), (height, width), np.eye(3), False)
+    view = scaled_view(page, np.diag([across, down, 1.0]))
+    expected = np.array([height / down, width / across]) * PIXELS_PER_MM
+    if view is None:
+        assert expected.max() > 3500
+    else:
+        assert all(side % STRIDE == 0 for side in view.shape[:2])
+        np.testing.assert_allclose(view.shape[:2], expected, atol=STRIDE + PIXELS_PER_MM)
+
+
+def test_ink_is_dark_print_and_bright_print_has_the_other_sign():
+    view = np.full((80, 160, 3), 220, np.uint8)
+    view[40:44, 60:80] = 30
+    ink = view_ink(view)
+    assert ink.dtype == np.int8 and ink[42, 70] > 100 and abs(int(ink[10, 10])) < 5
+    assert view_ink(255 - view)[42, 70] < -100
+    assert np.abs(view_ink(np.full_like(view, 127))).max() == 0
+
+
+@pytest.fixture(scope="module")
+def record(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("scale")
+    time = np.arange(1000) / 100
+    write_record(folder, "sine", np.stack([0.5 * np.sin(time * (k + 1)) for k in range(12)], axis=1), 100.0, LEADS)
+    return folder / "sine"
+
+
+@pytest.fixture(scope="module")
+def page(record):
+    drawn = RecordDrawer([PROFILES["kit"].drawn_at(100, 150)], AS_RECORDED)
+    pages = (drawn(record, np.random.default_rng(seed)) for seed in range(20))
+    return next(page for page in pages if any("mm/mV" in word.text for word in page.words))
+
+
+def test_examples_show_the_printed_scale_at_its_place(page):
+    """The crop around each value has its class; ink is there."""
+    crops, classes = ScaleExamples()(page, np.random.default_rng(1))
+    assert crops.shape[1:] == CROP and classes.shape[1:] == (CROP[0] // STRIDE, CROP[1] // STRIDE)
+    assert {VALUES.index("25 mm/s") + 1, VALUES.index("10 mm/mV") + 1} <= set(classes.ravel())
+    assert classes.min() >= IGNORED and classes.max() <= len(VALUES)
+    for crop, row, column in ((crops[k], r, c) for k, r, c in np.argwhere(classes > 0)):
+        around = crop[STRIDE * row : STRIDE * (row + 1), STRIDE * (column - 2) : STRIDE * (column + 3)]
+        assert np.abs(around.astype(int)).max() > 10
+    loss, parts = scale_loss(ScaleNetwork(), collate_scales([(crops, classes), (crops[:1], classes[:1])]))
+    assert loss.item() > 0 and 0 <= parts["right"] <= 1
+
+
+def test_views_without_a_value_teach_that_there_is_none():
+    crops, classes = torch.zeros(2, *CROP, dtype=torch.int8), torch.zeros(2, 16, 40, dtype=torch.int64)
+    loss, parts = scale_loss(ScaleNetwork(), (crops, classes))
+    loss.backward()
+    assert loss.item() > 0 and parts["right"] == 1.0
+
+
+def test_the_network_speaks_of_every_eighth_pixel():
+    with torch.inference_mode():
+        assert ScaleNetwork()(ink_to_tensor(np.zeros((2, 64, 96), np.int8))).shape == (2, 1 + len(VALUES), 8, 12)
+
+
+def test_reader_is_trained_and_kept(record, tmp_path):
+    stage = StageSettings(batch_size=1, steps=2, seconds=60, warmup_steps=1, device="cpu")
+    reader = train_scale_reader([record], DrawingSettings(("kit",), 1), stage, tmp_path / "state", lambda _: None)
+    save_scale_reader(tmp_path / "model", reader, {"records": 1})
+    loaded = load_scale_reader(tmp_path / "model")
+    page = Page(np.full((300, 400, 3), 200, np.uint8), (300, 400), np.eye(3), False)
+    assert isinstance(loaded(page, Calibration(np.diag([4.0, 4.0, 1]), (4.0, 4.0), "grid")), PrintedScale)
+    assert loaded(page, Calibration(np.diag([0.1, 0.1, 1]), (0.1, 0.1), "grid")) == PrintedScale()  # 4 m of paper
+    assert load_scale_reader(tmp_path) is None
+    (tmp_path / "model" / "model.json").write_text('{"scale_reader": {"values": ["25 mm/s"]}}')
+    with pytest.raises(CheckpointError, match="a reader of 12.5 mm/s"):
+        load_scale_reader(tmp_path / "model")
+
+
+def test_the_shipped_reader_reads_a_drawn_page(page, root):
+    """Whose words say 25 mm/s and 10 mm/mV; with them covered it reads nothing."""
+    reader = ScaleReader(load_scale_reader(root / "model").network)
+    straight = Page(page.image, page.image.shape[:2], np.eye(3), False)
+    calibration = Calibration(page.paper_to_picture, (page.pixels_per_mm,) * 2, "grid")
+    assert reader(straight, calibration) == PrintedScale(25.0, (10.0, 10.0))
+    covered = page.image.copy()
+    for word in page.words:
+        (x0, y0), (x1, y1) = word.polygon.min(axis=0).astype(int) - 2, word.polygon.max(axis=0).astype(int) + 3
+        covered[max(0, y0) : y1, max(0, x0) : x1] = 240
+    hidden = Page(covered, straight.size, np.eye(3), False)
+    assert reader(hidden, calibration) == PrintedScale()
+
+
+def test_the_pipeline_reads_the_scale(root):
+    assert build_pipeline(root / "model", diagnosis=False).scale_reader is not None
+
+
+def test_words_lie_where_they_are_printed(page):
+    """The paper inside a word's polygon is darker than beside it."""
+    gray = page.image.mean(axis=2)
+    for word in page.words:
+        if "mm/" not in word.text:
+            continue
+        to_paper = np.linalg.inv(page.paper_to_picture)
+        low, high = (
+            apply_homography(to_paper, word.polygon).min(axis=0),
+            apply_homography(to_paper, word.polygon).max(axis=0),
+        )
+        assert high[0] - low[0] > 2 * (high[1] - low[1])
+        (x0, y0), (x1, y1) = word.polygon.min(axis=0).astype(int), word.polygon.max(axis=0).astype(int)
+        inside = np.percentile(gray[y0:y1, x0:x1], 10)
+        assert inside < np.percentile(gray[y0 - 12 : y0 - 4, x0:x1], 10) - 30

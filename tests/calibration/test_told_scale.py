@@ -1,0 +1,55 @@
+"""What a page tells of its paper speed and gain."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ecgpage.calibration.pulse import HEIGHTS, WIDTHS, Pulse
+from ecgpage.calibration.scale_reader import GAINS, SPEEDS, PrintedScale
+from ecgpage.calibration.told_scale import apply_scale
+from ecgpage.leads import USUAL_GAINS, gain_of
+from ecgpage.recording import Calibration, LeadBox, LeadTrace
+
+X = np.linspace(40.0, 102.5, 50)
+LEAD = LeadBox("V1", (40, 10, 102.5, 20), 0.9, start=5.0, duration=2.5)
+TRACES = [LeadTrace(LEAD, X, np.full(50, 15.0), np.ones(50), np.full(50, 0.1), 15.0)]
+NOTHING = PrintedScale()
+
+
+def calibration(speed=25.0):
+    return Calibration(np.eye(3), (7.0, 7.0), "grid", speed)
+
+
+@pytest.mark.parametrize(("width", "speed", "seconds"), [(5.0, 25.0, 2.5), (2.5, 25.0, 2.5), (10.0, 50.0, 1.25)])
+def test_a_pulse_sets_speed_gain_and_times(width, speed, seconds):
+    told, [timed] = apply_scale(calibration(), TRACES, NOTHING, Pulse(20.0, width))
+    assert (told.speed, told.gains) == (speed, (20.0, 20.0))
+    assert (timed.lead.start, timed.lead.duration) == (2 * seconds, seconds)
+
+
+def test_without_print_and_pulse_the_usual_scale_holds():
+    told, [timed] = apply_scale(calibration(), TRACES, NOTHING, None)
+    assert (told.speed, told.gains) == (25.0, USUAL_GAINS)
+    assert told.is_usual and timed.lead == LEAD
+
+
+def test_print_tells_what_no_pulse_does():
+    told, [timed] = apply_scale(calibration(), TRACES, PrintedScale(50.0, (10.0, 5.0)), None)
+    assert (told.speed, timed.lead.duration) == (50.0, 1.25)
+    assert [gain_of(told.gains, name) for name in ("I", "aVF", "V1", "V6")] == [10, 10, 5, 5]
+    assert not told.is_usual and told.scale == "50 mm/s, 10 mm/mV (chest leads 5)"
+
+
+@given(st.sampled_from(SPEEDS), st.sampled_from(GAINS), st.sampled_from(HEIGHTS), st.sampled_from((None, *WIDTHS)))
+def test_print_goes_before_the_pulse_and_no_speed_against_the_lengths_is_believed(speed, gain, height, width):
+    told, [timed] = apply_scale(calibration(), TRACES, PrintedScale(speed, (gain, gain)), Pulse(height, width))
+    assert told.gains == (gain, gain)
+    assert told.speed == (50.0 if speed == 50.0 else 25.0)
+    assert told.speed * timed.lead.duration == 62.5  # what the lead measures
+
+
+@given(st.sampled_from([12.5, 50.0]), st.sampled_from(SPEEDS))
+def test_a_speed_that_the_lengths_give_stays(found, printed):
+    told, [timed] = apply_scale(calibration(found), TRACES, PrintedScale(printed), Pulse(10.0, 10.0))
+    assert told.speed == found and timed.lead == LEAD
