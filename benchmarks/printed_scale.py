@@ -2,8 +2,8 @@
 
     python -m benchmarks.printed_scale -d RECORDS
 
-Draws pages in every profile with all speeds and gains alike, and reads them with their true millimetres. A page
-counts where its scale is printed; "wrong" are those on which another value was read than the page's.
+Draws pages in every profile but the mixture, all speeds and gains alike, and reads them with their true millimetres. A
+page counts where its scale is printed; "wrong" are those on which another value was read than the page's.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def measure(profile: Profile, data: Path, pages: int, reader: ScaleReader) -> li
     counts = np.zeros(5, int)  # pages with print; speeds read, wrong; gains read, wrong
     for number in range(pages):
         page = draw(data / records[number % len(records)], np.random.default_rng([number, sum(profile.name.encode())]))
-        if not page.leads or not any("mm/" in word.text for word in page.words):
+        if not page.leads or not any("mm/" in word.text for word in page.words or ()):
             continue
         found, speed, gains = read(page, reader), page.leads[0].speed, true_gains(page.leads)
         counts += (

@@ -38,7 +38,7 @@ def cross_validate(
 ) -> CrossValidation:
     """Cross-validate on the WFDB records of a folder, in ``settings.drawing.folds`` folds.
 
-    model_folder: whose detector, name reader and digitizer read the pages of all folds; without one they are trained
+    model_folder: whose detector, readers and digitizer read the pages of all folds; without one they are trained
     anew for every fold, on the other folds' records. database: PTB-XL's table of patients and folds, by default the
     one in or beside the folder. output: keeps what a stopped run needs to go on, and the classifier of the networks of
     all folds in ``model``; ``write_report`` adds the figures. Records without labels count for the SNR only. jobs:

@@ -160,8 +160,8 @@ def _doubts(
         return (f"no ECG lead found in this picture of {width} x {height} pixels: is a whole page in view?",)
     doubts = []
     if calibration.source != "grid":
-        doubts.append("no grid found: time and voltage are scaled by the leads' extent, 25 mm/s and 10 mm/mV assumed")
-    if not calibration.is_usual:
+        doubts.append(f"no grid found: time and voltage are scaled by the leads' extent, {calibration.scale} assumed")
+    elif not calibration.is_usual:
         doubts.append(f"by its print, calibration pulse and grid the page runs at {calibration.scale}")
     if left_out:
         names = ", ".join(trace.lead.name for trace in left_out)

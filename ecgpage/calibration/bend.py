@@ -12,8 +12,9 @@ DEGREE = 5
 
 FEWEST_TILES = 30
 
-SMALLEST_BEND = 0.04
-"""Millimetres, root mean square, that a bend must explain: less is the measurement's own noise on a flat page."""
+SMALLEST_BEND, SMALLEST_BEND_OF_FEW, MANY_TILES = 0.04, 0.1, 84
+"""Millimetres, root mean square, that a bend must explain: less is the measurement's own noise on a flat page, of which
+the polynomial's 21 terms explain the more, the fewer tiles there are."""
 
 LEAST_EXPLAINED = 0.5
 """Share of the grid's deviations, by power, that a bend must explain."""
@@ -35,7 +36,8 @@ def measure_bend(grid: GridEstimate, paper_to_page: np.ndarray) -> Bend | None:
     flat = apply_homography(page_to_paper @ grid.lattice_to_page, lattice - grid.shifts)
     away = seen - flat
     trust = np.clip(grid.weights - 1.0, 0.0, 6.0)
-    if np.count_nonzero(trust.min(axis=1)) < FEWEST_TILES:
+    told = np.count_nonzero(trust.min(axis=1))
+    if told < FEWEST_TILES:
         return None
     low, high = flat.min(axis=0), flat.max(axis=0)
     middle, reach = (low + high) / 2, np.maximum((high - low) / 2, 1e-6)
@@ -46,7 +48,8 @@ def measure_bend(grid: GridEstimate, paper_to_page: np.ndarray) -> Bend | None:
     bent = terms @ coefficients
     explained = float((weights * (away**2 - (away - bent) ** 2)).sum() / max(1e-9, weights.sum()))
     whole = float((weights * away**2).sum() / max(1e-9, weights.sum()))
-    if explained < SMALLEST_BEND**2 or explained < LEAST_EXPLAINED * whole:
+    smallest = SMALLEST_BEND if told >= MANY_TILES else SMALLEST_BEND_OF_FEW
+    if explained < smallest**2 or explained < LEAST_EXPLAINED * whole:
         return None
     return Bend(coefficients, DEGREE, (float(middle[0]), float(middle[1])), (float(reach[0]), float(reach[1])))
 

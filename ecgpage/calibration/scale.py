@@ -47,7 +47,8 @@ def calibrate(page: Page, leads: Sequence[LeadBox], grid: GridEstimate) -> Calib
             calibration = _from_lattice(page, paper_to_page, "grid")
             bend = measure_bend(grid, calibration.paper_to_page)
             bend = follow_grid(page, grid, calibration.paper_to_page, square, bend)
-            return replace(calibration, speed=paper_speed(leads, grid, square), bend=bend)
+            speed = paper_speed(leads, grid, square)
+            return replace(calibration, speed=speed, bend=bend, usual_squares=square in USUAL_SQUARES)
     scale = layout_scale(leads)
     if scale is None:
         raise PageError(

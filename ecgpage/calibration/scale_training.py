@@ -100,6 +100,8 @@ class ScaleExamples:
 
 def _drawn_places(page: DrawnPage, paper_to_view: np.ndarray) -> tuple[list[Place], list[np.ndarray]]:
     """Where a drawn page prints values, and the boxes (4,) around those words, pixels of the view."""
+    if page.words is None:
+        raise ValueError("a page that was drawn before says nothing of its words: draw the pages again")
     picture_to_view = paper_to_view @ np.linalg.inv(page.paper_to_picture)
     places, taken = [], []
     for word in page.words:
@@ -111,9 +113,12 @@ def _drawn_places(page: DrawnPage, paper_to_view: np.ndarray) -> tuple[list[Plac
         if "/" in word.text.split("mm/")[0]:  # two gains in one: as any other word
             continue
         match = _PRINTED.fullmatch(word.text)
-        kind = _class_of(float(match[1]), match[2]) if match else IGNORED
+        kind = _class_of(float(match[1]), match[2]) if match else 0
         x, y = corners.mean(axis=0)
-        places.append((float(x), float(y), kind if kind else IGNORED))
+        if kind:
+            places.append((float(x), float(y), kind))
+        else:  # all along the word
+            places += [(float(at), float(y), IGNORED) for at in np.arange(box[0], box[2] + STRIDE, 8 * STRIDE)]
     return places, taken
 
 
@@ -235,7 +240,7 @@ def collate_scales(pages: Sequence[tuple[np.ndarray, np.ndarray]]) -> tuple[Tens
 
 
 def scale_loss(model: nn.Module, batch: tuple[Tensor, Tensor]) -> tuple[Tensor, dict[str, float]]:
-    """The engine's loss function: cross-entropy at values and at the hardest of the other places, as many and a third.
+    """The engine's loss function: cross-entropy at values and at the hardest of the other places, three times as many.
 
     Reported beside it: the share of places with a value that are read rightly, and how sure the network is, at worst,
     that there is a value where there is none.

@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from ecgpage.calibration.pulse import Pulse
+from ecgpage.calibration.pulse import WIDTHS, Pulse
 from ecgpage.calibration.scale_reader import PrintedScale
 from ecgpage.leads import MILLIMETERS_PER_SECOND
 from ecgpage.recording import Calibration, LeadTrace
 
-FAST_PULSE = 10.0
-"""Millimetres of a pulse's width that only 50 mm/s gives."""
+FAST = 2 * MILLIMETERS_PER_SECOND
+"""mm/s that lengths may be mistaken at."""
+
+FAST_PULSE = max(WIDTHS)
+"""Millimetres of a pulse's width that only this speed gives."""
 
 
 def apply_scale(
@@ -21,14 +24,20 @@ def apply_scale(
 
     What is printed goes before what the pulse tells: 1 mV by its height, and 50 mm/s where it is 10 mm wide. Lengths
     alone do not tell a page of 5 s at 50 mm/s from one of 10 s at the usual speed, which it is taken for at first: told
-    to be the former, its leads last half as long. Any other speed than the leads' lengths give is not believed.
+    to be the former, its leads last half as long. Where the grid's squares were taken for unusual ones to make the
+    usual speed of it, a print of another speed says that they are not: then times are right, and a millivolt measures
+    as many times less or more than is printed as the speed. No other printed speed than the leads' lengths give is
+    believed, and without a grid none.
     """
-    by_pulse = 2 * MILLIMETERS_PER_SECOND if pulse is not None and pulse.width == FAST_PULSE else None
-    speed = by_pulse if printed.speed is None else printed.speed
-    fast = calibration.speed == MILLIMETERS_PER_SECOND and speed == 2 * MILLIMETERS_PER_SECOND
+    on_grid = calibration.source == "grid"
+    by_print = printed.speed == FAST and on_grid and calibration.usual_squares
+    by_pulse = pulse is not None and pulse.width == FAST_PULSE and printed.speed != MILLIMETERS_PER_SECOND
+    fast = calibration.speed == MILLIMETERS_PER_SECOND and (by_print or by_pulse)
     faster = 2.0 if fast else 1.0
-    gains = calibration.gains if pulse is None else (pulse.height, pulse.height)
-    told = replace(calibration, speed=faster * calibration.speed, gains=printed.gains or gains)
+    shrunk = calibration.speed / printed.speed if printed.speed and on_grid and not calibration.usual_squares else 1.0
+    limb, chest = printed.gains or calibration.gains
+    gains = (shrunk * limb, shrunk * chest) if printed.gains or pulse is None else (pulse.height, pulse.height)
+    told = replace(calibration, speed=faster * calibration.speed, gains=gains)
     return told, tuple(
         replace(trace, lead=replace(trace.lead, start=trace.lead.start / faster, duration=trace.lead.duration / faster))
         for trace in traces

@@ -1,4 +1,4 @@
-"""Training pages for the detector and the name reader, drawn as they are needed."""
+"""Training pages for the detector and the readers of names and scale, drawn as they are needed."""
 
 from __future__ import annotations
 

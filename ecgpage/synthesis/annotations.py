@@ -85,8 +85,8 @@ class DrawnPage:
     paper_size: (width, height), mm.
     outline: (4, 2) picture pixels of the paper's corners: top left, top right, bottom right, bottom left.
     pixels_per_mm: of the picture where the page lies flat and upright.
-    names: printed lead names; words: all other printed texts; pulses: corners (4, 2) of the calibration pulses' boxes.
-    scale: see ``ScaleField``. layout, profile: their names.
+    names: printed lead names; words: all other printed texts, None where they are not known; pulses: corners (4, 2) of
+        the calibration pulses' boxes; scale: see ``ScaleField``. layout, profile: their names.
     """
 
     image: np.ndarray
@@ -96,7 +96,7 @@ class DrawnPage:
     pixels_per_mm: float
     leads: tuple[DrawnLead, ...]
     names: tuple[DrawnWord, ...] = ()
-    words: tuple[DrawnWord, ...] = ()
+    words: tuple[DrawnWord, ...] | None = None
     pulses: tuple[np.ndarray, ...] = ()
     scale: ScaleField | None = None
     layout: str = ""
@@ -121,7 +121,7 @@ def annotate(page: DrawnPage, image: str) -> dict[str, object]:
         "pixels_per_mm_field": None if page.scale is None else _annotate_scale(page.scale),
         "leads": [_annotate_lead(lead) for lead in page.leads],
         "names": [{"text": word.text, "lead": word.lead, "polygon": _rounded(word.polygon)} for word in page.names],
-        "words": [{"text": word.text, "polygon": _rounded(word.polygon)} for word in page.words],
+        "words": [{"text": word.text, "polygon": _rounded(word.polygon)} for word in page.words or ()],
         "pulses": [_rounded(polygon) for polygon in page.pulses],
     }
 
@@ -185,12 +185,18 @@ def restore_page(truth: dict[str, Any], image: np.ndarray, signal: np.ndarray) -
         pixels_per_mm=truth["pixels_per_mm"],
         leads=tuple(_restore_lead(lead, signal) for lead in truth["leads"]),
         names=tuple(DrawnWord(name["text"], name["lead"], _array(name["polygon"])) for name in truth["names"]),
-        words=tuple(DrawnWord(word["text"], -1, _array(word["polygon"])) for word in truth.get("words", ())),
+        words=_restore_words(truth.get("words")),
         pulses=tuple(_array(polygon) for polygon in truth["pulses"]),
         scale=field and ScaleField(*(_array(field[key]) for key in ("paper_x_mm", "paper_y_mm", "across", "down"))),
         layout=truth["layout"],
         profile=truth["profile"],
     )
+
+
+def _restore_words(words: list[dict[str, Any]] | None) -> tuple[DrawnWord, ...] | None:
+    if words is None:
+        return None
+    return tuple(DrawnWord(word["text"], -1, _array(word["polygon"])) for word in words)
 
 
 def _restore_lead(truth: dict[str, Any], signal: np.ndarray) -> DrawnLead:

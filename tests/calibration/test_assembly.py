@@ -117,11 +117,11 @@ def test_box_edges_serve_where_presence_says_nothing():
 def test_expected_errors_stand_with_their_samples():
     """0.1 mm at 10 mm/mV in one lead, 0.3 mm at 5 in the other."""
     traces = [printed("I", 0, 2.5, wave(2.5)), printed("V1", 5.0, 2.5, wave(2.5), spread=0.3)]
-    for gain in (10.0, 5.0):
-        signal, deviation = assemble(traces, ["V1", "I", "II"], 500, 5000, gains=(gain, gain))
+    for limb, chest in ((10.0, 10.0), (5.0, 5.0), (10.0, 5.0)):
+        signal, deviation = assemble(traces, ["V1", "I", "II"], 500, 5000, gains=(limb, chest))
         np.testing.assert_array_equal(np.isfinite(deviation), np.isfinite(signal))
-        assert np.nanmax(deviation[:, 0]) == pytest.approx(0.3 / gain)
-        assert np.nanmin(deviation[:, 1]) == pytest.approx(0.1 / gain)
+        assert np.nanmax(deviation[:, 0]) == pytest.approx(0.3 / chest)
+        assert np.nanmin(deviation[:, 1]) == pytest.approx(0.1 / limb)
 
 
 @settings(deadline=None, max_examples=20)

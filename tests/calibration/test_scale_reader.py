@@ -1,5 +1,7 @@
 """Reading the printed paper speed and gain."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -13,7 +15,6 @@ from ecgpage.calibration.scale_reader import (
     VALUES,
     PrintedScale,
     ScaleNetwork,
-    ScaleReader,
     ink_to_tensor,
     load_scale_reader,
     printed_scale,
@@ -30,7 +31,7 @@ from ecgpage.calibration.scale_training import (
     train_scale_reader,
 )
 from ecgpage.geometry import apply_homography
-from ecgpage.io import write_record
+from ecgpage.io import read_image, write_record
 from ecgpage.leads import LEADS
 from ecgpage.pipeline import build_pipeline
 from ecgpage.recording import Calibration, Page
@@ -168,7 +169,7 @@ def test_reader_is_trained_and_kept(record, tmp_path):
 
 def test_the_shipped_reader_reads_a_drawn_page(page, root):
     """Whose words say 25 mm/s and 10 mm/mV; with them covered it reads nothing."""
-    reader = ScaleReader(load_scale_reader(root / "model").network)
+    reader = load_scale_reader(root / "model")
     straight = Page(page.image, page.image.shape[:2], np.eye(3), False)
     calibration = Calibration(page.paper_to_picture, (page.pixels_per_mm,) * 2, "grid")
     assert reader(straight, calibration) == PrintedScale(25.0, (10.0, 10.0))
@@ -180,8 +181,20 @@ def test_the_shipped_reader_reads_a_drawn_page(page, root):
     assert reader(hidden, calibration) == PrintedScale()
 
 
-def test_the_pipeline_reads_the_scale(root):
-    assert build_pipeline(root / "model", diagnosis=False).scale_reader is not None
+def test_the_pipeline_scales_each_lead_by_its_printed_gain(root):
+    pipeline = build_pipeline(root / "model", diagnosis=False)
+    assert pipeline.scale_reader is not None
+    image, signals = read_image(root / "samples" / "01825_hr-0.png"), []
+    for limb in (10.0, 5.0):
+        pipeline.scale_reader = lambda page, calibration, limb=limb: PrintedScale(25.0, (limb, 10.0))
+        signals.append(pipeline.digitize(image, 500, 5000, LEADS).recording.signal)
+    np.testing.assert_allclose(signals[1][:, :6], 2 * signals[0][:, :6], rtol=1e-5)
+    np.testing.assert_allclose(signals[1][:, 6:], signals[0][:, 6:], rtol=1e-5)
+
+
+def test_pages_of_unknown_words_are_refused(page):
+    with pytest.raises(ValueError, match="draw the pages again"):
+        ScaleExamples()(replace(page, words=None), np.random.default_rng(0))
 
 
 def test_words_lie_where_they_are_printed(page):

@@ -1,5 +1,7 @@
 """What a page tells of its paper speed and gain."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -45,7 +47,8 @@ def test_print_tells_what_no_pulse_does():
 def test_print_goes_before_the_pulse_and_no_speed_against_the_lengths_is_believed(speed, gain, height, width):
     told, [timed] = apply_scale(calibration(), TRACES, PrintedScale(speed, (gain, gain)), Pulse(height, width))
     assert told.gains == (gain, gain)
-    assert told.speed == (50.0 if speed == 50.0 else 25.0)
+    fast = speed == 50.0 or (speed == 12.5 and width == 10.0)
+    assert told.speed == (50.0 if fast else 25.0)
     assert told.speed * timed.lead.duration == 62.5  # what the lead measures
 
 
@@ -53,3 +56,23 @@ def test_print_goes_before_the_pulse_and_no_speed_against_the_lengths_is_believe
 def test_a_speed_that_the_lengths_give_stays(found, printed):
     told, [timed] = apply_scale(calibration(found), TRACES, PrintedScale(printed), Pulse(10.0, 10.0))
     assert told.speed == found and timed.lead == LEAD
+
+
+@given(st.sampled_from([12.5, 50.0]), st.sampled_from([None, *GAINS]))
+def test_squares_that_were_made_unusual_give_way_to_print(speed, gain):
+    """Of a page of 10 s at 50 mm/s whose 5 mm lines were taken for 2.5 mm: times are right, a millivolt is half."""
+    found = replace(calibration(), usual_squares=False)
+    told, [timed] = apply_scale(found, TRACES, PrintedScale(speed, gain and (gain, gain)), None)
+    assert told.speed == 25.0 and timed.lead == LEAD
+    assert told.gains[0] == (gain or 10.0) * 25.0 / speed
+
+
+def test_without_a_grid_no_printed_speed_is_believed():
+    found = replace(calibration(), source="layout")
+    told, [timed] = apply_scale(found, TRACES, PrintedScale(50.0, (5.0, 5.0)), Pulse(10.0, 5.0))
+    assert told.speed == 25.0 and timed.lead == LEAD and told.gains == (5.0, 5.0)
+
+
+def test_a_print_that_is_not_believed_does_not_hide_the_pulse():
+    told, _ = apply_scale(calibration(), TRACES, PrintedScale(12.5), Pulse(10.0, 10.0))
+    assert told.speed == 50.0
