@@ -47,10 +47,7 @@ def run_models(
     at its sampling frequency and length, NaN where nothing is printed. labels: class names.
     Raises ecgpage.recording.PageError if none of the record's pictures can be read.
     """
-    stages = digitization_model
-    readers = stages.reader, stages.scale_reader
-    pipeline = Pipeline(stages.detector, stages.digitizer, classification_model, *readers)
-    recording = digitize_record(Path(record), pipeline)
+    recording = digitize_record(Path(record), digitization_model.judged_by(classification_model))
     if verbose:
         for warning in recording.warnings:
             print(f"{record}: {warning}")

@@ -16,6 +16,12 @@ MILLIMETERS_PER_SECOND = 25.0
 MILLIMETERS_PER_MILLIVOLT = 10.0
 """Usual gain, mm/mV."""
 
+SPEEDS = (12.5, 25.0, 50.0)
+"""Paper speeds in use, mm/s."""
+
+GAINS = (2.5, 5.0, 10.0, 20.0)
+"""Gains in use, mm/mV; the first one for chest leads at half of the second alone."""
+
 Gains = tuple[float, float]
 """Millimetres per millivolt of a page's limb leads and of its chest leads."""
 

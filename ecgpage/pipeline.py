@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from copy import copy
 from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
@@ -49,8 +50,8 @@ class SupportsDigitize(Protocol):
 class Pipeline:
     """From a picture to a recording, with models that are loaded once.
 
-    reader: reads the printed lead names; without one, names are the detector's and the layout's alone. scale_reader:
-    reads the printed paper speed and gain; without one, leads' lengths and calibration pulses tell them.
+    name_reader: reads the printed lead names; without one, names are the detector's and the layout's alone.
+    scale_reader: reads the printed paper speed and gain; without one, leads' lengths and calibration pulses tell them.
     stage_seconds: how long each stage of the last page took, s.
     """
 
@@ -59,15 +60,21 @@ class Pipeline:
         detector: LeadDetector,
         digitizer: Digitizer,
         classifier: Classifier | None = None,
-        reader: NameReader | None = None,
+        name_reader: NameReader | None = None,
         scale_reader: ScaleReader | None = None,
     ) -> None:
         self.detector = detector
         self.digitizer = digitizer
         self.classifier = classifier
-        self.reader = reader
+        self.name_reader = name_reader
         self.scale_reader = scale_reader
         self.stage_seconds: dict[str, float] = {}
+
+    def judged_by(self, classifier: Classifier | None) -> Pipeline:
+        """The same stages with another classifier, or with none."""
+        other = copy(self)
+        other.classifier = classifier
+        return other
 
     def digitize(self, image: np.ndarray, fs: float, num_samples: int, names: Sequence[str]) -> DigitizedPage:
         """Digitize one picture of a page, (H, W, 3) uint8 RGB.
@@ -116,7 +123,7 @@ class Pipeline:
     def _detect(self, page: Page, gridded: Region | None) -> list[LeadBox]:
         """Detect a page's leads and read their names; boxes in page pixels."""
         boxes = detect_closely(self.detector, page, gridded)
-        return boxes if self.reader is None else self.reader(page, boxes)
+        return boxes if self.name_reader is None else self.name_reader(page, boxes)
 
     def _trace(
         self, page: Page, grid: GridEstimate, leads: tuple[LeadBox, ...]
@@ -236,6 +243,10 @@ def build_pipeline(model_folder: Path, diagnosis: bool = True) -> Pipeline:
     Raises CheckpointError naming the file that is missing or broken. No file is unpickled.
     """
     folder = Path(model_folder)
-    classifier = load_classifier(folder) if diagnosis else None
-    readers = load_name_reader(folder), load_scale_reader(folder)
-    return Pipeline(load_detector(folder), load_digitizer(folder), classifier, *readers)
+    return Pipeline(
+        detector=load_detector(folder),
+        digitizer=load_digitizer(folder),
+        classifier=load_classifier(folder) if diagnosis else None,
+        name_reader=load_name_reader(folder),
+        scale_reader=load_scale_reader(folder),
+    )

@@ -9,10 +9,11 @@ import cv2
 import numpy as np
 
 from ecgpage.geometry import Bend, bent_points
+from ecgpage.leads import GAINS
 from ecgpage.recording import LeadTrace
 
-HEIGHTS = (5.0, 10.0, 20.0)
-"""Millimetres of 1 mV at the gains in use."""
+HEIGHTS = GAINS[1:]
+"""Millimetres of 1 mV at the gains at which a page's pulse is printed: the limb leads'."""
 
 WIDTHS = (2.5, 5.0, 10.0)
 """Millimetres of a pulse: 0.2 s at 25 or 50 mm/s, or half as long."""

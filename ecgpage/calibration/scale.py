@@ -11,7 +11,7 @@ from ecgpage.calibration.bend import measure_bend
 from ecgpage.calibration.grid import GridEstimate, frequencies_at
 from ecgpage.calibration.ripple import follow_grid
 from ecgpage.geometry import apply_homography
-from ecgpage.leads import MILLIMETERS_PER_SECOND
+from ecgpage.leads import MILLIMETERS_PER_SECOND, SPEEDS
 from ecgpage.recording import Calibration, LeadBox, Page, PageError
 
 USUAL_SQUARES = (5.0, 1.0)
@@ -22,9 +22,6 @@ NESTED_SQUARE = 5.0
 
 OTHER_SQUARES = (2.0, 2.5, 10.0, 0.5)
 """What is seen where lines fall between pixels or only every second one is printed; tried when no usual one fits."""
-
-SPEEDS = (25.0, 50.0, 12.5)
-"""Paper speeds in use, mm/s."""
 
 LARGEST_DISAGREEMENT = 0.12
 """Ratio, as a natural logarithm, by which the leads' lengths may differ from the grid's: boxes are not measures."""

@@ -16,21 +16,14 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ecgpage.detection.view import page_view
 from ecgpage.geometry import map_box
-from ecgpage.leads import Gains
+from ecgpage.leads import GAINS, SPEEDS, Gains
+from ecgpage.page.view import page_view
 from ecgpage.recording import Calibration, Page
-from ecgpage.training.checkpoints import CheckpointError
-from ecgpage.training.model_folder import describe_stage, load_stage, save_stage
+from ecgpage.training.model_folder import load_optional_stage, save_stage
 
 STAGE = "scale_reader"
 """Name of the reader's weights and of its entry in a model folder's description."""
-
-SPEEDS = (12.5, 25.0, 50.0)
-"""Paper speeds that are read, mm/s."""
-
-GAINS = (2.5, 5.0, 10.0, 20.0)
-"""Gains that are read, mm/mV."""
 
 VALUES = (*(f"{speed:g} mm/s" for speed in SPEEDS), *(f"{gain:g} mm/mV" for gain in GAINS))
 """What may be printed at a place, in the order of the network's classes; class 0 is none of them."""
@@ -199,11 +192,5 @@ def load_scale_reader(folder: Path) -> ScaleReader | None:
 
     Raises CheckpointError for weights that are missing, broken or of another reader.
     """
-    if not (folder / f"{STAGE}.safetensors").exists():
-        return None
-    if describe_stage(folder, STAGE).get("values") != list(VALUES):
-        raise CheckpointError(f"expected a reader of {', '.join(VALUES)} in {folder}")
-    with torch.random.fork_rng(devices=[]):
-        network = ScaleNetwork()
-    load_stage(folder, STAGE, network)
-    return ScaleReader(network.eval())
+    network = load_optional_stage(folder, STAGE, {"values": list(VALUES)}, ScaleNetwork)
+    return None if network is None else ScaleReader(network)

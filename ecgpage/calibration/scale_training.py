@@ -14,9 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ecgpage.calibration.scale_reader import (
-    GAINS,
     PIXELS_PER_MM,
-    SPEEDS,
     STRIDE,
     VALUES,
     ScaleNetwork,
@@ -24,22 +22,24 @@ from ecgpage.calibration.scale_reader import (
     ink_to_tensor,
     view_ink,
 )
-from ecgpage.detection.dataset import DrawnPages, Jitter, relit
-from ecgpage.detection.view import page_view
 from ecgpage.geometry import apply_homography
+from ecgpage.leads import GAINS, SPEEDS
+from ecgpage.page.view import page_view
 from ecgpage.synthesis import DrawnPage, Profile
 from ecgpage.synthesis.ink import render_text
 from ecgpage.synthesis.layout import FONTS
-from ecgpage.synthesis.signals import VARIED
 from ecgpage.training.configuration import DrawingSettings, StageSettings
+from ecgpage.training.drawn_pages import Jitter, drawn_batches, relit
 from ecgpage.training.engine import train
-from ecgpage.training.loading import page_loader, page_source
 
 RESOLUTION = (75.0, 200.0)
 """Dots per inch at which pages are drawn for reading."""
 
 CROP = (128, 320)
 """(height, width) of a training crop, pixels of the view."""
+
+LEAST_VISIBLE = 0.3
+"""Share of a word below which it counts as covered; where more of it is seen, but not all, it counts neither way."""
 
 IGNORED = -1
 """Class of places that count neither way."""
@@ -110,9 +110,9 @@ def _drawn_places(page: DrawnPage, paper_to_view: np.ndarray) -> tuple[list[Plac
         corners = apply_homography(picture_to_view, word.polygon)
         box = np.concatenate([corners.min(axis=0), corners.max(axis=0)])
         taken.append(box)
-        if "/" in word.text.split("mm/")[0]:  # two gains in one: as any other word
+        if "/" in word.text.split("mm/")[0] or word.visible < LEAST_VISIBLE:  # two gains in one: as any other word
             continue
-        match = _PRINTED.fullmatch(word.text)
+        match = _PRINTED.fullmatch(word.text) if word.visible == 1.0 else None
         kind = _class_of(float(match[1]), match[2]) if match else 0
         x, y = corners.mean(axis=0)
         if kind:
@@ -240,7 +240,8 @@ def collate_scales(pages: Sequence[tuple[np.ndarray, np.ndarray]]) -> tuple[Tens
 
 
 def scale_loss(model: nn.Module, batch: tuple[Tensor, Tensor]) -> tuple[Tensor, dict[str, float]]:
-    """The engine's loss function: cross-entropy at values and at the hardest of the other places, three times as many.
+    """The engine's loss function: cross-entropy at values and at the hardest of the other places, three times as many
+    and 32.
 
     Reported beside it: the share of places with a value that are read rightly, and how sure the network is, at worst,
     that there is a value where there is none.
@@ -250,11 +251,12 @@ def scale_loss(model: nn.Module, batch: tuple[Tensor, Tensor]) -> tuple[Tensor, 
     each = F.cross_entropy(logits, classes, ignore_index=IGNORED, reduction="none")
     valued = classes > 0
     count = int(valued.sum())
-    hardest = each[classes == 0].topk(min(32 + 3 * count, int((classes == 0).sum()))).values
-    loss = hardest.mean() + (each[valued].mean() if count else 0.0)
+    others = each[classes == 0]
+    hardest = others.topk(min(32 + 3 * count, len(others))).values
+    loss = sum((part.mean() for part in (hardest, each[valued]) if len(part)), start=0.0 * each.sum())
     right = (logits.argmax(1) == classes)[valued].float().mean() if count else torch.ones(())
-    false = (1 - logits.softmax(1)[:, 0])[classes == 0].max()
-    return loss, {"right": float(right), "false": float(false.detach())}
+    false = 1 - torch.exp(-hardest.detach()[:1]).sum() if len(hardest) else torch.zeros(())
+    return loss, {"right": float(right), "false": float(false)}
 
 
 def train_scale_reader(
@@ -269,11 +271,10 @@ def train_scale_reader(
     checkpoint: where the training's state is kept; a training found there goes on.
     """
     torch.manual_seed(stage.seed)
-    draw = page_source(drawing, VARIED, all_scales)
-    pages = DrawnPages(records, draw, ScaleExamples(), drawing.pages, stage.seed, drawing.shows)
-    batches = page_loader(pages, stage, stage.batch_size, collate_scales)
-    named = lambda line: report(f"scale reader: {line}")  # noqa: E731
-    return ScaleReader(train(ScaleNetwork(), batches, scale_loss, stage, checkpoint, named))
+    _, batches = drawn_batches(records, drawing, stage, all_scales, ScaleExamples(), collate_scales)
+    network = ScaleNetwork()
+    trained = train(network, batches, scale_loss, stage, checkpoint, lambda line: report(f"scale reader: {line}"))
+    return ScaleReader(trained)
 
 
 def all_scales(profile: Profile) -> Profile:

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from ecgpage.detection.view import page_view
 from ecgpage.leads import LEADS
+from ecgpage.page.view import page_view
 from ecgpage.recording import LeadBox, Page
 from ecgpage.training.checkpoints import CheckpointError
 from ecgpage.training.model_folder import describe_stage, load_stage, save_stage

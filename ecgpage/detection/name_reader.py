@@ -16,11 +16,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ecgpage.detection.view import page_view
 from ecgpage.leads import LEADS
+from ecgpage.page.view import page_view
 from ecgpage.recording import LeadBox, Page
-from ecgpage.training.checkpoints import CheckpointError
-from ecgpage.training.model_folder import describe_stage, load_stage, save_stage
+from ecgpage.training.model_folder import load_optional_stage, save_stage
 
 STAGE = "name_reader"
 """Name of the reader's weights and of its entry in a model folder's description."""
@@ -120,11 +119,5 @@ def load_name_reader(folder: Path) -> NameReader | None:
 
     Raises CheckpointError for weights that are missing, broken or of another reader.
     """
-    if not (folder / f"{STAGE}.safetensors").exists():
-        return None
-    if describe_stage(folder, STAGE).get("names") != list(NAMES):
-        raise CheckpointError(f"expected a reader of {', '.join(NAMES)} in {folder}")
-    with torch.random.fork_rng(devices=[]):
-        network = NameNetwork()
-    load_stage(folder, STAGE, network)
-    return NameReader(network.eval())
+    network = load_optional_stage(folder, STAGE, {"names": list(NAMES)}, NameNetwork)
+    return None if network is None else NameReader(network)

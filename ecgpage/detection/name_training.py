@@ -11,15 +11,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ecgpage.detection.dataset import DrawnPages, Jitter, jittered_page, relit
 from ecgpage.detection.name_reader import NAMES, VIEW, NameNetwork, NameReader, crops_to_tensor, name_crops
 from ecgpage.detection.targets import place_leads
-from ecgpage.detection.view import page_view
+from ecgpage.page.view import page_view
 from ecgpage.synthesis import DrawnPage
-from ecgpage.synthesis.signals import VARIED
 from ecgpage.training.configuration import DrawingSettings, StageSettings
+from ecgpage.training.drawn_pages import Jitter, drawn_batches, jittered_page, relit
 from ecgpage.training.engine import train
-from ecgpage.training.loading import page_loader, page_source
 
 RESOLUTION = (75.0, 150.0)
 """Dots per inch at which pages are drawn for reading."""
@@ -71,8 +69,7 @@ def train_name_reader(
     checkpoint: where the training's state is kept; a training found there goes on.
     """
     torch.manual_seed(stage.seed)
-    draw = page_source(drawing, VARIED, lambda profile: profile.drawn_at(*RESOLUTION))
-    pages = DrawnPages(records, draw, NameExamples(), drawing.pages, stage.seed, drawing.shows)
-    batches = page_loader(pages, stage, stage.batch_size, collate_names)
+    make = NameExamples()
+    _, batches = drawn_batches(records, drawing, stage, lambda kind: kind.drawn_at(*RESOLUTION), make, collate_names)
     trained = train(NameNetwork(), batches, name_loss, stage, checkpoint, lambda line: report(f"name reader: {line}"))
     return NameReader(trained)

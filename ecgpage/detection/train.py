@@ -10,12 +10,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ecgpage.detection.dataset import RESOLUTION, DrawnPages, PageExamples, collate
+from ecgpage.detection.dataset import RESOLUTION, PageExamples, collate
 from ecgpage.detection.detector import DetectorSettings, LeadDetector, build_network
-from ecgpage.synthesis.signals import VARIED
 from ecgpage.training.configuration import DrawingSettings, StageSettings
+from ecgpage.training.drawn_pages import DrawnPages, drawn_batches
 from ecgpage.training.engine import train
-from ecgpage.training.loading import page_loader, page_source
 from yolov7 import DetectionLoss, LossSettings
 from yolov7.anchors import anchor_fitness, cluster_anchors
 from yolov7.checkpoint import CheckpointError, read_checkpoint, transfer
@@ -46,14 +45,13 @@ def train_detector(
     """
     settings = settings or DetectorSettings()
     torch.manual_seed(stage.seed)
-    draw = page_source(drawing, VARIED, lambda profile: profile.drawn_at(*RESOLUTION))
-    pages = DrawnPages(records, draw, PageExamples(settings.size), drawing.pages, stage.seed, drawing.shows)
+    make = PageExamples(settings.size)
+    pages, batches = drawn_batches(records, drawing, stage, lambda kind: kind.drawn_at(*RESOLUTION), make, collate)
     network = build_network(settings)
     if not checkpoint.exists():  # which holds the anchors too
         network.head.set_anchors(page_anchors(pages, report))
         if weights is not None:
             report(f"detector: {_start_from(network, weights)}")
-    batches = page_loader(pages, stage, stage.batch_size, collate)
     trained = train(network, batches, DetectorLoss(), stage, checkpoint, lambda line: report(f"detector: {line}"))
     return LeadDetector(trained, settings)  # type: ignore[arg-type]
 

@@ -54,11 +54,12 @@ class DrawnLead:
 @dataclass(frozen=True)
 class DrawnWord:
     """A printed text, the index of the lead that it names among the page's printed ones (-1 for a lead that is named
-    but not drawn, and for other words), and its corners, (4, 2) picture pixels."""
+    but not drawn, and for other words), its corners, (4, 2) picture pixels, and the share of it that is not covered."""
 
     text: str
     lead: int
     polygon: np.ndarray
+    visible: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -121,7 +122,9 @@ def annotate(page: DrawnPage, image: str) -> dict[str, object]:
         "pixels_per_mm_field": None if page.scale is None else _annotate_scale(page.scale),
         "leads": [_annotate_lead(lead) for lead in page.leads],
         "names": [{"text": word.text, "lead": word.lead, "polygon": _rounded(word.polygon)} for word in page.names],
-        "words": [{"text": word.text, "polygon": _rounded(word.polygon)} for word in page.words or ()],
+        "words": [
+            {"text": word.text, "polygon": _rounded(word.polygon), "visible": word.visible} for word in page.words or ()
+        ],
         "pulses": [_rounded(polygon) for polygon in page.pulses],
     }
 
@@ -196,7 +199,7 @@ def restore_page(truth: dict[str, Any], image: np.ndarray, signal: np.ndarray) -
 def _restore_words(words: list[dict[str, Any]] | None) -> tuple[DrawnWord, ...] | None:
     if words is None:
         return None
-    return tuple(DrawnWord(word["text"], -1, _array(word["polygon"])) for word in words)
+    return tuple(DrawnWord(word["text"], -1, _array(word["polygon"]), word["visible"]) for word in words)
 
 
 def _restore_lead(truth: dict[str, Any], signal: np.ndarray) -> DrawnLead:

@@ -64,7 +64,10 @@ def draw_page(
     picture = expose(scene, profile.exposure, rng)
     truth = _Truth(printed, design, scale, warp)
     leads, kept = _locate_leads(printed, fs, arrangement, truth, hidden, fingers)
-    words = list(zip(printed.words, truth.words, strict=True))
+    names, words = [], []
+    for (text, lead, box), polygon in zip(printed.words, truth.words, strict=True):
+        shown = _share_visible(box, polygon, truth, hidden, fingers)
+        (words if lead < 0 else names).append(DrawnWord(text, kept.get(lead, -1), polygon, shown))
     return DrawnPage(
         image=picture,
         paper_to_picture=truth.homography,
@@ -72,8 +75,8 @@ def draw_page(
         outline=truth.outline,
         pixels_per_mm=float(scale),
         leads=leads,
-        names=tuple(DrawnWord(text, kept.get(lead, -1), polygon) for (text, lead, _), polygon in words if lead >= 0),
-        words=tuple(DrawnWord(text, -1, polygon) for (text, lead, _), polygon in words if lead < 0),
+        names=tuple(names),
+        words=tuple(words),
         pulses=truth.pulses,
         scale=truth.scale,
         layout=arrangement.layout.name,
@@ -189,7 +192,7 @@ def _locate_leads(
     fingers: tuple[np.ndarray, ...],
 ) -> tuple[tuple[DrawnLead, ...], dict[int, int]]:
     """Where the leads lie in the picture, and the drawn lead of each index into the layout."""
-    visible = _visible(truth, hidden, fingers)
+    visible = _visible(truth.paper, truth.points, truth, hidden, fingers)
     leads, kept, first = [], {}, 0
     for index, (lead, values, _) in enumerate(printed.leads):
         part = slice(first, first + len(values))
@@ -203,9 +206,29 @@ def _locate_leads(
     return tuple(leads), kept
 
 
-def _visible(truth: _Truth, hidden: np.ndarray, fingers: tuple[np.ndarray, ...]) -> np.ndarray:
-    """Which samples of the leads lie on the paper and in the picture and are not covered, (n,) bool."""
-    paper, picture, size = truth.paper, truth.points, truth.size
+def _share_visible(
+    box: tuple[float, float, float, float],
+    polygon: np.ndarray,
+    truth: _Truth,
+    hidden: np.ndarray,
+    fingers: tuple[np.ndarray, ...],
+) -> float:
+    """Share of a word that can be seen; box: (x0, y0, x1, y1) mm of its ink, polygon: its corners (4, 2) in pixels."""
+    across, down = (part.reshape(-1, 1) for part in np.meshgrid((np.arange(12) + 0.5) / 12, (np.arange(3) + 0.5) / 3))
+    paper, picture = (
+        (1 - down) * ((1 - across) * corners[0] + across * corners[1])
+        + down * ((1 - across) * corners[3] + across * corners[2])
+        for corners in (_corners(box), polygon)
+    )
+    return float(_visible(paper, picture, truth, hidden, fingers).mean())
+
+
+def _visible(
+    paper: np.ndarray, picture: np.ndarray, truth: _Truth, hidden: np.ndarray, fingers: tuple[np.ndarray, ...]
+) -> np.ndarray:
+    """Which places, (n, 2) mm on paper and (n, 2) picture pixels, lie on the paper and in the picture and are not
+    covered, (n,) bool."""
+    size = truth.size
     with np.errstate(invalid="ignore"):
         seen = np.all((picture >= 0) & (picture <= np.array(size[::-1]) - 1), axis=1)
         seen &= np.all((paper >= 0) & (paper <= truth.paper_size), axis=1)

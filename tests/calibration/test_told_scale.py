@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ecgpage.calibration.pulse import HEIGHTS, WIDTHS, Pulse
-from ecgpage.calibration.scale_reader import GAINS, SPEEDS, PrintedScale
+from ecgpage.calibration.scale_reader import PrintedScale
 from ecgpage.calibration.told_scale import apply_scale
-from ecgpage.leads import USUAL_GAINS, gain_of
+from ecgpage.leads import GAINS, SPEEDS, USUAL_GAINS, gain_of
 from ecgpage.recording import Calibration, LeadBox, LeadTrace
 
 X = np.linspace(40.0, 102.5, 50)

@@ -10,12 +10,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ecgpage.detection.dataset import DrawnPages, Jitter, PageExamples, collate, relit, straighten
+from ecgpage.detection.dataset import PageExamples, collate, straighten
 from ecgpage.detection.targets import lead_box, lead_targets
-from ecgpage.detection.view import page_view
 from ecgpage.geometry import apply_homography
 from ecgpage.leads import LEADS, layout_3x4
+from ecgpage.page.view import page_view
 from ecgpage.synthesis import PROFILES, Arrangement, DrawnLead, draw_page
+from ecgpage.training.drawn_pages import DrawnPages, Jitter, relit
 
 SIZE = (224, 256)
 MAKE = PageExamples(SIZE)
@@ -191,5 +192,7 @@ def test_collate_moves_pixel_centres_to_edges_and_takes_pages_without_leads(page
 def test_a_worker_without_records_ends_and_the_others_go_on():
     pages = DrawnPages([10.0], draw, MAKE, seed=3)
     for worker, count in ((0, 3), (1, 0)):
-        with patch("ecgpage.detection.dataset.get_worker_info", lambda k=worker: SimpleNamespace(id=k, num_workers=2)):
+        with patch(
+            "ecgpage.training.drawn_pages.get_worker_info", lambda k=worker: SimpleNamespace(id=k, num_workers=2)
+        ):
             assert len(list(islice(pages, 3))) == count

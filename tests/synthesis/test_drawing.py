@@ -1,5 +1,6 @@
 """The synthesizer: what the annotations say is what the picture shows."""
 
+import json
 from dataclasses import replace
 from unittest.mock import patch
 
@@ -12,7 +13,8 @@ from scipy.ndimage import map_coordinates
 from ecgpage.geometry import apply_homography
 from ecgpage.leads import LEADS, layout_3x4
 from ecgpage.synthesis import PROFILES, Arrangement, Profile, choose_arrangement, draw_page
-from ecgpage.synthesis.damage import DamageSettings
+from ecgpage.synthesis.annotations import annotate, restore_page
+from ecgpage.synthesis.damage import HIDDEN_PER_MM, DamageSettings
 from ecgpage.synthesis.exposure import ExposureSettings
 from ecgpage.synthesis.ink import InkSettings
 from ecgpage.synthesis.scene import SceneSettings
@@ -179,6 +181,52 @@ def test_names_and_pulses_are_where_their_ink_is(seed):
         np.testing.assert_allclose(found, [*polygon[0], *polygon[2]], atol=2.5)
         ink[max(0, y0) : y1, max(0, x0) : x1] = False
     assert not ink.any()
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_other_words_are_where_their_ink_is_and_are_kept_with_the_page(seed):
+    """Headers and footers alone on blank paper: each word's polygon is as tight as its ink."""
+    bare = hairline(PROFILES["clean"].drawn_at(150, 150))
+    profile = replace(bare, print=replace(bare.print, header=1.0, footer=1.0, fixed=0.0, pulse=(("none", 1.0),)))
+    with patch("ecgpage.synthesis.drawing.draw_paper", blank_paper):
+        page = draw_page(np.full_like(SIGNAL, np.nan), FS, USUAL, profile, np.random.default_rng(seed))
+    assert any("mm/s" in word.text for word in page.words) and len(page.words) >= 5
+    ink = page.image.min(axis=2) < 225
+    for word in page.words:
+        (x0, y0), (x1, y1) = np.floor(word.polygon[0]).astype(int) - 1, np.ceil(word.polygon[2]).astype(int) + 2
+        rows, columns = np.nonzero(ink[max(0, y0) : y1, max(0, x0) : x1])
+        found = np.array([columns.min(), rows.min(), columns.max(), rows.max()]) + [max(0, x0), max(0, y0)] * 2
+        low, high = np.clip(word.polygon[[0, 2]], 0, np.array(ink.shape[::-1]) - 1)  # the paper may end before
+        np.testing.assert_allclose(found, [*low, *high], atol=2.5)
+        assert (word.visible == 1.0) == bool(np.allclose([low, high], word.polygon[[0, 2]], atol=0.5))
+    kept = restore_page(json.loads(json.dumps(annotate(page, "page.png"))), page.image, SIGNAL).words
+    assert [(word.text, word.visible) for word in kept] == [(word.text, word.visible) for word in page.words]
+    for one, other in zip(kept, page.words, strict=True):
+        np.testing.assert_allclose(one.polygon, other.polygon, atol=0.01)
+
+
+def test_words_under_a_cover_are_said_to_be_covered():
+    """The left half of the paper is covered: words there, words beside it, and words that reach into it."""
+    bare = hairline(PROFILES["clean"].drawn_at(100, 100))
+    profile = replace(bare, print=replace(bare.print, header=1.0, footer=1.0))
+    kinds = set()
+    for seed in range(8):
+
+        def cover_left(page, scale, *_):
+            height, width = (round(side / scale * HIDDEN_PER_MM) for side in page.shape[:2])
+            hidden = np.zeros((height, width), np.uint8)
+            hidden[:, : width // 2] = 255
+            return hidden
+
+        with patch("ecgpage.synthesis.drawing.damage_page", cover_left):
+            page = draw_page(SIGNAL, FS, USUAL, profile, np.random.default_rng(seed))
+        middle = page.paper_size[0] / 2
+        for word in page.words:
+            left, right = apply_homography(np.linalg.inv(page.paper_to_picture), word.polygon)[[0, 1], 0]
+            share = (min(right, page.paper_size[0]) - max(left, middle)) / (right - left)  # the paper may end before
+            assert word.visible == pytest.approx(max(0.0, share), abs=0.1)
+            kinds.add(word.visible if word.visible in (0.0, 1.0) else 0.5)
+    assert kinds == {0.0, 0.5, 1.0}
 
 
 def test_the_scale_field_is_the_local_size_of_a_millimetre():
