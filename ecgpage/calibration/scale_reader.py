@@ -37,14 +37,18 @@ STRIDE = 8
 LARGEST_VIEW = 3600
 """Pixels of the view's longer side; a page that is larger at this scale is not read, its scale cannot be true."""
 
-FREQUENCIES = (0.1, 1.0, 0.5, 0.05, 0.5, 1.0, 0.5)
-"""How often VALUES are printed, against the usual ones: the network learns from as many of each."""
+FREQUENCIES = (0.01, 1.0, 0.1, 0.01, 0.06, 1.0, 0.04)
+"""How often VALUES are printed against the usual ones, about as the synthesizer's profiles have it: the network learns
+from as many of each."""
 
 LEAST_PROBABILITY = 0.9
 """From which on a value counts as read."""
 
 SAME_LINE = 4.0
 """Millimetres up or down within which two gains stand in one line: then the limb leads' and the chest leads'."""
+
+HALF_WIDTH, HALF_HEIGHT = 6.0, 2.0
+"""Half of what a printed value takes, mm."""
 
 LEAST_DOUBT = 0.5
 """From which on a second gain in the line, though not sure, keeps the first from being taken for all leads'."""
@@ -136,14 +140,18 @@ class ScaleReader:
 def printed_scale(chances: np.ndarray) -> PrintedScale:
     """The scale that the network's probabilities (8, rows, columns) of VALUES, after that of none, tell.
 
-    What is rarely printed must be seen more clearly (``FREQUENCIES``). The surest speed holds. Of the gains, where two
-    different ones stand in one line, the left one is the limb leads', the right one the chest leads'; else the surest.
+    What is rarely printed must be seen more clearly (``FREQUENCIES``), but for a second gain in a line with another:
+    where gains differ, the limb leads' stands left, the chest leads' right. The surest speed holds and the surest gain,
+    unless it is doubtful whether a second one is another: then none.
     """
     weighed = chances * np.array([1.0, *FREQUENCIES])[:, None, None]
-    chances = weighed / weighed.sum(axis=0)
-    speeds, gains = _seen(chances[1 : 1 + len(SPEEDS)], SPEEDS), _seen(chances[1 + len(SPEEDS) :], GAINS)
+    weighed /= weighed.sum(axis=0)
+    of_speed, of_gain = slice(1, 1 + len(SPEEDS)), slice(1 + len(SPEEDS), None)
+    speeds, gains = _seen(weighed[of_speed], SPEEDS), _seen(weighed[of_gain], GAINS)
     speed = speeds[0].value if speeds and speeds[0].is_sure else None
-    return PrintedScale(speed, _limb_and_chest(gains) if gains and gains[0].is_sure else None)
+    if not gains or not gains[0].is_sure:
+        return PrintedScale(speed)
+    return PrintedScale(speed, _limb_and_chest(gains[0], _seen(chances[of_gain], GAINS)))
 
 
 class _Seen(NamedTuple):
@@ -162,21 +170,20 @@ class _Seen(NamedTuple):
 def _seen(chances: np.ndarray, values: Sequence[float]) -> list[_Seen]:
     """What is seen of values, the surest first; one place has one value."""
     scale = STRIDE / PIXELS_PER_MM
-    wide, high = 6.0 / scale, 2.0 / scale  # half of what a printed value takes
+    wide, high = (int(np.ceil(half / scale)) for half in (HALF_WIDTH, HALF_HEIGHT))
     best, found = chances.max(axis=0), []
     while best.max() >= LEAST_DOUBT:
         row, column = np.unravel_index(best.argmax(), best.shape)
         value = values[int(chances[:, row, column].argmax())]
         found.append(_Seen(value, float(column * scale), float(row * scale), float(best.max())))
-        top, left = max(0, int(row - high)), max(0, int(column - wide))
-        best[top : int(row + high) + 1, left : int(column + wide) + 1] = 0.0
+        best[max(0, row - high) : row + high + 1, max(0, column - wide) : column + wide + 1] = 0.0
     return found
 
 
-def _limb_and_chest(gains: Sequence[_Seen]) -> Gains | None:
-    first = gains[0]
-    for other in gains[1:]:
-        if other.value != first.value and abs(other.y - first.y) <= SAME_LINE:
+def _limb_and_chest(first: _Seen, others: Sequence[_Seen]) -> Gains | None:
+    """The gains of a line in which one is sure; None where another may stand beside it."""
+    for other in others:
+        if other.value != first.value and abs(other.y - first.y) <= SAME_LINE and abs(other.x - first.x) > HALF_WIDTH:
             left, right = sorted((first, other), key=lambda seen: seen.x)
             return (left.value, right.value) if other.is_sure else None
     return first.value, first.value
