@@ -27,7 +27,6 @@ from ecgpage.calibration.assembly import assemble, time_origin
 from ecgpage.calibration.grid import GridEstimate
 from ecgpage.calibration.placement import place_traces
 from ecgpage.calibration.pulse import find_pulse
-from ecgpage.calibration.scale import calibrate
 from ecgpage.calibration.told_scale import apply_scale
 from ecgpage.cli import HERE
 from ecgpage.detection.targets import lead_box
@@ -129,7 +128,7 @@ def digitize(found: Found, truth: TruePage, pipeline: Pipeline, given: str) -> t
     leads = true_leads(truth.leads, found.page) if all_given or given == "boxes" else found.leads
     if not leads:
         return np.full((samples, len(LEADS)), np.nan), float("nan"), truth.paper_to_picture
-    calibration = calibrate(found.page, leads, found.grid)
+    calibration, _ = pipeline.trace_on_paper(found.page, found.grid, leads)
     paper_to_page, page_to_picture = calibration.paper_to_page, found.page.page_to_picture
     if all_given or given == "paper":
         paper_to_page = np.linalg.inv(page_to_picture) @ truth.paper_to_picture

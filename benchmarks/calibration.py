@@ -1,10 +1,10 @@
 """How well a page's millimetres are found: ``python -m benchmarks.calibration -d DATA [-n PAGES] [PROFILE ...]``.
 
-Draws pages of every profile, measures their grid and follows their bends as the pipeline does (the leads' boxes are
-true, so that nothing but the calibration counts), and compares with where the samples were drawn:
+Draws pages of every profile, measures their millimetres as the pipeline does (the leads' boxes are true, so that
+nothing but the calibration counts), and compares with where the samples were drawn:
 
-- *no grid*, *other squares*: pages scaled by their leads' lengths for want of a grid, and those whose squares were
-  taken for larger or smaller ones (off by more than 5 %); the other figures leave both out;
+- *no grid*, *other squares*: pages scaled by their leads for want of a grid to be seen, which the second table is of,
+  and those whose squares were taken for larger or smaller ones (off by more than 5 %); other figures leave both out;
 - *along %*: error of a millimetre of time, lead by lead: median, 90th percentile, largest;
 - *across %*: error of a millimetre of voltage, page by page;
 - *time mm*, *height mm*: how far samples lie from their places, root mean square over a page, each lead's own offset in
@@ -22,10 +22,12 @@ import numpy as np
 from benchmarks.attribution import true_leads
 from ecgpage.calibration.grid import GridEstimate, measure_grid
 from ecgpage.calibration.scale import calibrate
+from ecgpage.cli import HERE
 from ecgpage.digitization.dataset import visible_leads
 from ecgpage.geometry import apply_homography, flat_points
 from ecgpage.io import find_records
 from ecgpage.page.rectification import rotate_page, straighten_with_grid
+from ecgpage.pipeline import Pipeline, build_pipeline
 from ecgpage.recording import Page
 from ecgpage.reporting import text_table
 from ecgpage.synthesis import PROFILES, DrawnPage
@@ -58,14 +60,21 @@ def upright(image: np.ndarray, paper_to_picture: np.ndarray) -> tuple[Page, Grid
     return page, grid
 
 
-def page_errors(drawn: DrawnPage) -> Errors | None:
-    """Errors of the millimetres found on a drawn page, None where no grid was found."""
+def page_errors(drawn: DrawnPage, pipeline: Pipeline | None = None) -> tuple[str, Errors] | None:
+    """How the millimetres of a drawn page were found (``Calibration.source``), and their errors.
+
+    None without leads, and, where no pipeline is given to trace them with, without a grid that is seen at once.
+    """
     page, grid = upright(drawn.image, drawn.paper_to_picture)
     shown = [lead for lead in visible_leads(drawn) if lead.findable]
     leads = true_leads(shown, page)
-    calibration = calibrate(page, leads, grid) if leads else None
-    if calibration is None or calibration.source != "grid":
+    if not leads:
         return None
+    calibration = calibrate(page, leads, grid)
+    if calibration.source != "grid":
+        if pipeline is None:
+            return None
+        calibration, _ = pipeline.trace_on_paper(page, grid, leads)
     paper_to_picture = page.page_to_picture @ calibration.paper_to_page
     along, places, true, read = [], [], [], []
     for lead in shown:
@@ -82,33 +91,41 @@ def page_errors(drawn: DrawnPage) -> Errors | None:
     heights = np.concatenate(true)
     across = float(heights @ np.concatenate(read) / max(1e-9, heights @ heights)) - 1
     off = np.sqrt(np.mean(np.concatenate(places) ** 2, axis=0))
-    return Errors(np.array(along), across, float(off[0]), float(off[1]))
+    return calibration.source, Errors(np.array(along), across, float(off[0]), float(off[1]))
 
 
-def measure(profile: str, data: Path, pages: int) -> list[object]:
-    """A profile's row of the table."""
+def measure(profile: str, data: Path, pages: int, pipeline: Pipeline) -> tuple[list[object], list[object]]:
+    """A profile's rows of the two tables: of pages with a grid, and of pages without."""
     draw, records = RecordDrawer([PROFILES[profile]], VARIED), find_records(data)
     if not records:
         raise ValueError(f"expected records to draw in {data}, found none")
     found: list[Errors] = []
-    lost = other = 0
+    scaled: list[Errors] = []
+    other = 0
     for number in range(pages):
-        errors = page_errors(draw(data / records[number % len(records)], np.random.default_rng(number)))
-        if errors is None:
-            lost += 1
+        measured = page_errors(draw(data / records[number % len(records)], np.random.default_rng(number)), pipeline)
+        if measured is None:
+            continue
+        source, errors = measured
+        if source != "grid":
+            scaled.append(errors)
         elif abs(np.median(errors.along)) > LARGEST_ERROR:
             other += 1
         else:
             found.append(errors)
-    if not found:
-        return [profile, lost, other, *[float("nan")] * 10]
-    along = np.concatenate([errors.along for errors in found])
-    figures: list[object] = [profile, lost, other]
-    for values in (100 * along, 100 * np.array([e.across for e in found])):
-        figures += list(np.percentile(np.abs(values), (50, 90, 100)))
-    for values in (np.array([e.time for e in found]), np.array([e.height for e in found])):
-        figures += list(np.percentile(values, (50, 90)))
-    return figures
+    return [profile, len(scaled), other, *figures(found)], [profile, len(scaled), *figures(scaled)]
+
+
+def figures(pages: list[Errors]) -> list[float]:
+    """Percentiles of the pages' errors: along and across, %, at 50, 90, 100; time and height, mm, at 50 and 90."""
+    if not pages:
+        return [float("nan")] * 10
+    result: list[float] = []
+    for values in (np.concatenate([errors.along for errors in pages]), np.array([e.across for e in pages])):
+        result += np.percentile(np.abs(100 * values), (50, 90, 100)).tolist()
+    for values in (np.array([e.time for e in pages]), np.array([e.height for e in pages])):
+        result += np.percentile(values, (50, 90)).tolist()
+    return result
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -116,6 +133,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("profiles", nargs="*", metavar="PROFILE", help="profiles (default: every one)")
     parser.add_argument("-d", "--data", type=Path, required=True, help="records to draw")
+    parser.add_argument("--model", type=Path, default=HERE / "model", help="folder of the trained model")
     parser.add_argument("-n", type=int, default=16, help="pages of each profile")
     return parser
 
@@ -123,11 +141,12 @@ def build_parser() -> argparse.ArgumentParser:
 def main() -> None:
     """Print a line for each profile."""
     options = build_parser().parse_args()
-    rows = [measure(profile, options.data, options.n) for profile in options.profiles or sorted(PROFILES)]
-    heads = ["profile", "no grid", "other squares"]
-    heads += [f"{name} {share}" for name in ("along %", "across %") for share in ("50", "90", "100")]
-    heads += [f"{name} {share}" for name in ("time mm", "height mm") for share in ("50", "90")]
-    print(text_table(heads, rows, digits=3))
+    pipeline = build_pipeline(options.model, diagnosis=False)
+    rows = [measure(profile, options.data, options.n, pipeline) for profile in options.profiles or sorted(PROFILES)]
+    names = [f"{name} {share}" for name in ("along %", "across %") for share in ("50", "90", "100")]
+    names += [f"{name} {share}" for name in ("time mm", "height mm") for share in ("50", "90")]
+    print(text_table(["profile", "no grid", "other squares", *names], [row for row, _ in rows], digits=3))
+    print(text_table(["without a grid", "pages", *names], [row for _, row in rows], digits=3))
 
 
 if __name__ == "__main__":

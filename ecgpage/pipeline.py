@@ -16,7 +16,7 @@ from ecgpage.calibration.assembly import assemble, limb_lead_quality
 from ecgpage.calibration.grid import GridEstimate, measure_grid
 from ecgpage.calibration.placement import place_traces
 from ecgpage.calibration.pulse import find_pulse
-from ecgpage.calibration.scale import calibrate, sure_pixels_per_second
+from ecgpage.calibration.scale import calibrate, calibrate_again, sure_pixels_per_second
 from ecgpage.calibration.scale_reader import PrintedScale, ScaleReader, load_scale_reader
 from ecgpage.calibration.told_scale import apply_scale
 from ecgpage.detection.closer import CLEAR_LEADS, Region, detect_closely, evidence, upright_evidence
@@ -35,6 +35,9 @@ from ecgpage.recording import Calibration, Diagnosis, DigitizedPage, LeadBox, Le
 
 PAGE_SECONDS = 10.0
 """What a page shows of a longer record; a shorter record fills its page."""
+
+LOOKS = 2
+"""How often a page without a grid to be seen is calibrated again by its traces; from the second on for a grid alone."""
 
 POOR_QUALITY = 5.0
 """dB; limb leads that agree less than this make a page doubtful (see ``assembly.limb_lead_quality``)."""
@@ -130,16 +133,36 @@ class Pipeline:
     ) -> tuple[Calibration | None, tuple[LeadTrace, ...]]:
         if not leads:
             return None, ()
-        with self._clock("calibration"):
-            calibration = calibrate(page, leads, grid)
-        with self._clock("digitization"):
-            paper_to_page, bend = calibration.paper_to_page, calibration.bend
-            on_paper = tuple(replace(lead, box=flat_box(paper_to_page, lead.box, bend)) for lead in leads)
-            paper_to_picture = page.page_to_picture @ paper_to_page
-            traces = trace_rows(self.digitizer, page.image, paper_to_picture, on_paper, bend)
+        calibration, traces = self.trace_on_paper(page, grid, leads)
+        paper_to_picture, bend = page.page_to_picture @ calibration.paper_to_page, calibration.bend
         with self._clock("calibration"):
             pulse = find_pulse(page.image, paper_to_picture, traces, bend)
             return apply_scale(calibration, traces, self.printed_scale(page, calibration), pulse)
+
+    def trace_on_paper(
+        self, page: Page, grid: GridEstimate, leads: Sequence[LeadBox]
+    ) -> tuple[Calibration, tuple[LeadTrace, ...]]:
+        """Find the page's millimetres, and the leads' traces on them, at the usual speed and gain.
+
+        Without a grid the traces, once made, tell more of the millimetres, and are made again. leads: boxes in page
+        pixels, at least one of known duration.
+        """
+        with self._clock("calibration"):
+            calibration = calibrate(page, leads, grid)
+        traces = self._trace_leads(page, leads, calibration)
+        for look in range(LOOKS):
+            with self._clock("calibration"):
+                better = calibrate_again(page, leads, traces, calibration)
+            if better is calibration or (look and better.source != "grid"):
+                break
+            calibration, traces = better, self._trace_leads(page, leads, better)
+        return calibration, traces
+
+    def _trace_leads(self, page: Page, leads: Sequence[LeadBox], calibration: Calibration) -> tuple[LeadTrace, ...]:
+        with self._clock("digitization"):
+            paper_to_page, bend = calibration.paper_to_page, calibration.bend
+            on_paper = tuple(replace(lead, box=flat_box(paper_to_page, lead.box, bend)) for lead in leads)
+            return tuple(trace_rows(self.digitizer, page.image, page.page_to_picture @ paper_to_page, on_paper, bend))
 
     def printed_scale(self, page: Page, calibration: Calibration) -> PrintedScale:
         """What the page prints of its paper speed and gain, as far as it is read."""

@@ -153,12 +153,14 @@ def test_calibration_errors_are_those_of_the_paper_found(root):
     """On a clean page next to none; of a page shown 3 % too wide after it was drawn, 3 % along."""
     draw = RecordDrawer([PROFILES["clean"].drawn_at(150.0, 150.0)])
     page = draw(root / "benchmarks" / "records" / "01825_hr", np.random.default_rng(0))
-    errors = page_errors(page)
-    assert errors is not None
+    measured = page_errors(page)
+    assert measured is not None
+    source, errors = measured
+    assert source == "grid"
     assert np.abs(errors.along).max() < 0.002 and abs(errors.across) < 0.005
     assert errors.time < 0.03 and errors.height < 0.03
     slower = replace(page, leads=tuple(replace(lead, speed=lead.speed / 1.03) for lead in page.leads))
-    assert np.median(page_errors(slower).along) == pytest.approx(0.03, abs=0.002)
+    assert np.median(page_errors(slower)[1].along) == pytest.approx(0.03, abs=0.002)
 
 
 def test_crops_are_judged_by_their_heights(root):

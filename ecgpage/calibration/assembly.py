@@ -43,7 +43,7 @@ def time_origin(traces: Sequence[LeadTrace], speed: float = MILLIMETERS_PER_SECO
     origins, deviations = [], []
     for trace in traces:
         start, stop = trace.lead.start, trace.lead.start + trace.lead.duration - 1 / PRINTED_FS
-        for second, (x, deviation) in zip((start, stop), _printed_ends(trace), strict=True):
+        for second, (x, deviation) in zip((start, stop), printed_ends(trace), strict=True):
             origins.append(x - speed * second)
             deviations.append(deviation)
     values, weights = np.array(origins), 1 / (_SHARPEST**2 + np.square(deviations))
@@ -62,8 +62,11 @@ def _weighted_median(values: np.ndarray, weights: np.ndarray) -> float:
     return float(np.interp(weights.sum() / 2, middles, values[order]))
 
 
-def _printed_ends(trace: LeadTrace) -> tuple[tuple[float, float], tuple[float, float]]:
-    """Where the trace begins and where it ends: each x and its standard deviation, mm."""
+def printed_ends(trace: LeadTrace) -> tuple[tuple[float, float], tuple[float, float]]:
+    """Where a trace begins and where it ends: each x and its standard deviation, mm.
+
+    The edges of its lead's box where no end is seen near them.
+    """
     printed = np.flatnonzero(_smooth(trace.presence, trace.x) > 0.5)
     first, last = trace.lead.box[0], trace.lead.box[2]
     begin, end = (first, _UNSEEN), (last, _UNSEEN)

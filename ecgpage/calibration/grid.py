@@ -214,7 +214,7 @@ def measure_grid(page: Page, settings: GridSettings | None = None) -> GridEstima
     best = _best_lattice(contrast, settings)
     if best is None or not settings.is_seen(best):
         return nothing_found(0.0 if best is None else best.strength)
-    return _on_page(_upright(contrast, best), np.linalg.inv(page_to_image), page.size)
+    return on_page(_upright(contrast, best), np.linalg.inv(page_to_image), page.size)
 
 
 def _best_lattice(contrast: np.ndarray, settings: GridSettings) -> Lattice | None:
@@ -253,7 +253,7 @@ def _upright(contrast: np.ndarray, lattice: Lattice) -> Lattice:
     return upright if seen else lattice
 
 
-def _on_page(lattice: Lattice, image_to_page: np.ndarray, size: tuple[int, int]) -> GridEstimate:
+def on_page(lattice: Lattice, image_to_page: np.ndarray, size: tuple[int, int]) -> GridEstimate:
     """Express a lattice measured on reduced pixels in pixels of the page itself, of (height, width) size."""
     estimate = GridEstimate(
         lattice.lattice_to_image,

@@ -8,11 +8,13 @@ from dataclasses import replace
 import numpy as np
 
 from ecgpage.calibration.bend import measure_bend
+from ecgpage.calibration.extent import even_paper
+from ecgpage.calibration.faint_grid import find_faint_grid
 from ecgpage.calibration.grid import GridEstimate, frequencies_at
 from ecgpage.calibration.ripple import follow_grid
-from ecgpage.geometry import apply_homography
+from ecgpage.geometry import apply_homography, map_box
 from ecgpage.leads import MILLIMETERS_PER_SECOND, SPEEDS
-from ecgpage.recording import Calibration, LeadBox, Page, PageError
+from ecgpage.recording import Calibration, LeadBox, LeadTrace, Page, PageError
 
 USUAL_SQUARES = (5.0, 1.0)
 """Millimetres between the lines of the patterns that ECG paper shows."""
@@ -53,6 +55,28 @@ def calibrate(page: Page, leads: Sequence[LeadBox], grid: GridEstimate) -> Calib
             "unknown; is the whole page in view?"
         )
     return _from_lattice(page, np.diag([scale, scale, 1.0]), "layout")
+
+
+def calibrate_again(
+    page: Page, leads: Sequence[LeadBox], traces: Sequence[LeadTrace], calibration: Calibration
+) -> Calibration:
+    """A better calibration of a page without a grid to be seen (source "layout"), from traces made with the first.
+
+    Where they begin and end and how their rows lie tells scale, turn and perspective; then a grid is looked for where
+    it must be, which shows fainter ones than a search without a clue. leads: boxes in page pixels; traces: of them, on
+    the calibration's paper. A calibration by a grid, and one that traces tell nothing of, is returned itself.
+    """
+    if calibration.source == "grid":
+        return calibration
+    paper_to_picture = even_paper(traces, page.page_to_picture @ calibration.paper_to_page)
+    if paper_to_picture is None:
+        return calibration
+    paper_to_page = np.linalg.inv(page.page_to_picture) @ paper_to_picture
+    boxes = np.array([map_box(np.linalg.inv(paper_to_page), lead.box) for lead in leads])
+    around = (*boxes[:, :2].min(axis=0), *boxes[:, 2:].max(axis=0))
+    grid = find_faint_grid(page, paper_to_picture, around)
+    found = calibrate(page, leads, grid) if grid.found else calibration
+    return found if found.source == "grid" else _from_lattice(page, paper_to_page, "layout")
 
 
 def sure_pixels_per_second(grid: GridEstimate) -> float | None:

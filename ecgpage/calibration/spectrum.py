@@ -23,6 +23,15 @@ NESTING = 5
 
 ENOUGH_TILES = 16
 
+TURN = 2.5
+"""Degrees that lines may lie off a direction that is known."""
+
+FINEST = 0.45
+"""Highest frequency that is looked for where it is known, cycles per pixel."""
+
+TILES_ACROSS = 4
+"""Tiles along a map's longer side where the frequency is known, half of this many periods of the coarsest."""
+
 
 def find_frequencies(contrast: np.ndarray, tiles_across: int, candidates: int = 4) -> list[np.ndarray]:
     """Find frequency pairs of the line pattern in an (H, W) contrast map, most likely first.
@@ -31,8 +40,7 @@ def find_frequencies(contrast: np.ndarray, tiles_across: int, candidates: int = 
     1 of the more level ones (pointing down). An empty list where nothing stands out. Lines every 1 mm inside stronger
     ones every 5 mm make two patterns: either may come first.
     """
-    side = fft.next_fast_len(int(np.clip(max(contrast.shape) / tiles_across, 64, 640)), real=True)
-    side = min(side, *contrast.shape)
+    side = _tile_side(contrast, tiles_across)
     spectrum = whitened_spectrum(contrast, side)
     if spectrum is None:
         return []
@@ -42,6 +50,35 @@ def find_frequencies(contrast: np.ndarray, tiles_across: int, candidates: int = 
     # Where fine lines are clearer than the strong ones they are nested in, those may yet be followed further.
     nested = [pair / NESTING for pair in found if np.hypot(*pair.T).min() * side / NESTING >= LOWEST]
     return found[:2] + nested[:2] + found[2:] + nested[2:]
+
+
+def frequencies_near(contrast: np.ndarray, frequency: float, slack: tuple[float, float]) -> np.ndarray | None:
+    """The likeliest frequency pair of upright and level lines near a frequency, as those of ``find_frequencies``.
+
+    contrast: (H, W), its rows and columns along the lines within ``TURN``; frequency: cycles per pixel; slack: shares
+    by which the frequencies along x and along y may be off. None where a tile shows too few periods or too few pixels
+    of them.
+    """
+    side = _tile_side(contrast, TILES_ACROSS)
+    if not LOWEST <= frequency * side <= FINEST * side:
+        return None
+    spectrum = whitened_spectrum(contrast, side)
+    if spectrum is None:
+        return None
+    angles, radii, scores = comb_scores(spectrum)
+    pair = []
+    for axis, share in zip((0.0, 90.0), slack, strict=True):
+        turned = np.abs((np.rad2deg(angles) - axis + 90) % 180 - 90) <= TURN
+        near = np.abs(radii / (frequency * side) - 1) <= share
+        a, r = np.unravel_index(int(np.argmax(np.where(turned[:, None] & near, scores, -np.inf))), scores.shape)
+        pair.append((radii[r] * np.cos(angles[a]), radii[r] * np.sin(angles[a])))
+    return upright_first(np.array(pair) / side)
+
+
+def _tile_side(contrast: np.ndarray, tiles_across: int) -> int:
+    """Pixels of a square tile's side."""
+    side = fft.next_fast_len(int(np.clip(max(contrast.shape) / tiles_across, 64, 640)), real=True)
+    return min(side, *contrast.shape)
 
 
 def upright_first(pair: np.ndarray) -> np.ndarray:

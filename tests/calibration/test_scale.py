@@ -8,9 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ecgpage.calibration.grid import GridEstimate, nothing_found
-from ecgpage.calibration.scale import calibrate, square_millimeters, sure_pixels_per_second
-from ecgpage.geometry import apply_homography
+from ecgpage.calibration.scale import calibrate, calibrate_again, square_millimeters, sure_pixels_per_second
+from ecgpage.geometry import apply_homography, map_box
 from ecgpage.recording import LeadBox, Page, PageError
+from tests.calibration.test_extent import TO_PICTURE, rough_paper, traces_on
+from tests.page.drawn_paper import draw_paper
 
 PAGE = Page(np.zeros((1700, 2200, 3), np.uint8), (1700, 2200), np.eye(3), False)
 
@@ -91,3 +93,35 @@ def test_sure_squares_tell_the_paper_speed(speed, stretch):
 def test_squares_of_unsure_size_leave_the_usual_speed():
     calibration = calibrate(PAGE, (lead(8.0, stretch=2.0),), even_grid(40.0))
     assert calibration.speed == 25.0
+
+
+def looked_at_again(picture):
+    """A page of four by four leads, calibrated 3 % too small by boxes that are 3 % too long, then by its traces."""
+    size = picture.shape[:2]
+    page, rough = Page(picture, size, np.eye(3), False), rough_paper(1.03, 1.03)
+    first = calibrate(page, (lead(7.0, stretch=1.0),), nothing_found())
+    first = replace(first, paper_to_page=TO_PICTURE @ np.linalg.inv(rough))
+    traces = traces_on(rough)
+    boxes = [replace(trace.lead, box=map_box(first.paper_to_page, trace.lead.box)) for trace in traces]
+    return calibrate_again(page, boxes, traces, first)
+
+
+def test_traces_tell_the_scale_of_a_page_without_a_grid():
+    bare = np.full((1000, 2000, 3), 230, np.uint8)
+    calibration = looked_at_again(bare)
+    assert calibration.source == "layout"
+    assert calibration.pixels_per_mm == pytest.approx((7.0, 7.0), rel=0.003)
+
+
+def test_and_where_to_look_for_a_grid():
+    paper = draw_paper(TO_PICTURE, (1000, 2000), noise=12)
+    calibration = looked_at_again(paper)
+    assert calibration.source == "grid"
+    assert calibration.pixels_per_mm == pytest.approx((7.0, 7.0), rel=1e-3)
+
+
+def test_a_grid_that_was_found_and_traces_that_tell_nothing_change_nothing():
+    found = calibrate(PAGE, (lead(8.0),), even_grid(40.0))
+    assert calibrate_again(PAGE, (lead(8.0),), traces_on(np.eye(3)), found) is found
+    scaled = calibrate(PAGE, (lead(8.0),), nothing_found())
+    assert calibrate_again(PAGE, (lead(8.0),), (), scaled) is scaled

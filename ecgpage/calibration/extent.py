@@ -1,0 +1,116 @@
+"""Millimetres of a page whose grid is not seen, from its leads: where they begin and end in time, and their rows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from scipy.optimize import least_squares
+
+from ecgpage.calibration.assembly import PRINTED_FS, printed_ends
+from ecgpage.geometry import apply_homography
+from ecgpage.leads import MILLIMETERS_PER_SECOND
+from ecgpage.recording import LeadTrace
+
+UNIT = 125.0
+"""Millimetres that count as 1 in the fit: half a usual page."""
+
+END_ERROR, LARGEST_END_ERROR = 0.7, 3.0
+"""Standard deviation of a lead's end, mm: of one that is seen sharply, and of one that is not seen."""
+
+LEVEL_ERROR = 0.5
+"""Standard deviation, mm, of the level of a piece of a lead: baselines wander."""
+
+PIECE = 30.0
+"""Millimetres of a lead whose median height is one point of its row."""
+
+BESIDE_END = 12.0
+"""Millimetres of a lead next to its end whose median is its height there."""
+
+PERSPECTIVE, SHEAR, STRETCH = 0.015, 0.03, 0.1
+"""Standard deviations of what is fitted, by which it is held to the paper as it is: change of scale within ``UNIT``,
+tangent of the angle between rows and columns less a right angle, relative length."""
+
+LEAST_DEPTH = 0.5
+"""Least depth of a lead's end as a share of the largest."""
+
+FEWEST = 4
+"""Ends that must be known for a fit, of two leads."""
+
+
+class _Observed(NamedTuple):
+    """ends: (N, 2) mm where leads begin and end, at their own heights; places: (N,) mm at which time has them;
+    deviations: (N,) mm; levels: (M, 2) mm middles of leads' pieces; rows: (M,) numbers from 0 of their rows."""
+
+    ends: np.ndarray
+    places: np.ndarray
+    deviations: np.ndarray
+    levels: np.ndarray
+    rows: np.ndarray
+
+
+def even_paper(traces: Sequence[LeadTrace], paper_to_picture: np.ndarray) -> np.ndarray | None:
+    """Homography to the picture of paper on which every lead begins and ends in its time and rows are level.
+
+    traces: leads of known times in millimetres of paper that is roughly right (some per cent, some degrees);
+    paper_to_picture: homography of that. Robust least squares over ends and rows, held to the paper as it is as far as
+    they do not tell. A millimetre upwards measures as many picture pixels as one along, at the leads' middle. None
+    where fewer than two leads are printed, and where no camera sees a page like what fits them.
+    """
+    observed = _observe(traces)
+    if observed is None or len(observed.places) < FEWEST:
+        return None
+    middle = np.median(observed.ends, axis=0)
+    even = _fit(observed, middle) @ np.array([[1, 0, -middle[0]], [0, 1, -middle[1]], [0, 0, UNIT]]) / UNIT
+    depths = np.column_stack([observed.ends, np.ones(len(observed.ends))]) @ even[2]
+    if depths.min() < LEAST_DEPTH * depths.max():
+        return None
+    even_to_picture = paper_to_picture @ np.linalg.inv(even)
+    at = apply_homography(even, middle[None])
+    here, along, up = apply_homography(even_to_picture, at + np.array([[0, 0], [1, 0], [0, 1]]))
+    taller = np.linalg.norm(along - here) / np.linalg.norm(up - here)
+    result = even_to_picture @ np.diag([1, taller, 1])
+    return result / result[2, 2]
+
+
+def _observe(traces: Sequence[LeadTrace]) -> _Observed | None:
+    known = [trace for trace in traces if trace.printed.any() and np.isfinite(trace.lead.duration)]
+    if not known:
+        return None
+    ends, places, deviations, levels, rows = [], [], [], [], []
+    for trace in known:
+        lead = trace.lead
+        x, y = trace.x[trace.printed], trace.y[trace.printed]
+        times = (lead.start, lead.start + lead.duration - 1 / PRINTED_FS)
+        for (place, deviation), time in zip(printed_ends(trace), times, strict=True):
+            near = np.abs(x - place) < BESIDE_END
+            ends.append((place, np.median(y[near]) if near.any() else np.median(y)))
+            places.append(MILLIMETERS_PER_SECOND * time)
+            deviations.append(np.hypot(END_ERROR, min(deviation, LARGEST_END_ERROR)))
+        for part in np.array_split(np.arange(len(x)), max(2, round((x[-1] - x[0]) / PIECE))):
+            if len(part):
+                levels.append((np.median(x[part]), np.median(y[part])))
+                rows.append(lead.row)
+    numbers = np.unique(rows, return_inverse=True)[1]
+    return _Observed(*map(np.array, (ends, places, deviations, levels)), numbers)
+
+
+def _fit(observed: _Observed, middle: np.ndarray) -> np.ndarray:
+    """Homography from ``UNIT`` s of paper around its middle to millimetres (time's own from 0 s on, any height)."""
+    ends, levels = (observed.ends - middle) / UNIT, (observed.levels - middle) / UNIT
+    first = float(np.median(observed.places))
+    places = (observed.places - first) / UNIT
+
+    def misfits(values: np.ndarray) -> np.ndarray:
+        a, b, c, d, g, h = values[:6]
+        along = (a * ends[:, 0] + b * ends[:, 1] + c) / (1 + g * ends[:, 0] + h * ends[:, 1]) - places
+        down = (d * levels[:, 0] + levels[:, 1]) / (1 + g * levels[:, 0] + h * levels[:, 1]) - values[6:][observed.rows]
+        tilts = (g / PERSPECTIVE, h / PERSPECTIVE)
+        measured = np.concatenate([UNIT * along / observed.deviations, UNIT * down / LEVEL_ERROR, tilts])
+        robust = np.sqrt(2 * (np.sqrt(1 + measured**2) - 1) + 1e-12)
+        return np.append(robust, [(b + d) / SHEAR, (a - 1) / STRETCH])
+
+    rows = [float(np.median(levels[observed.rows == row, 1])) for row in range(observed.rows.max() + 1)]
+    a, b, c, d, g, h = least_squares(misfits, np.array([1.0, 0, 0, 0, 0, 0, *rows])).x[:6]
+    return np.array([[UNIT, 0, first], [0, UNIT, middle[1]], [0, 0, 1]]) @ np.array([[a, b, c], [d, 1, 0], [g, h, 1]])

@@ -1,0 +1,66 @@
+"""Grids too faint to be found anywhere, found where they must be; and none where there is none."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ecgpage.calibration.faint_grid import find_faint_grid
+from ecgpage.calibration.grid import measure_grid
+from ecgpage.geometry import apply_homography
+from ecgpage.recording import Page
+from tests.page.drawn_paper import similarity
+
+SIZE, PIXELS = (560, 800), 5.0
+LEADS = (20.0, 20.0, 130.0, 90.0)
+
+
+def noisy_page(truth, depth, seed, square=1.0):
+    """Lines every ``square`` mm, ``depth`` grey levels deep, on paper whose noise is deeper."""
+    y, x = np.mgrid[: SIZE[0], : SIZE[1]].astype(float)
+    paper = apply_homography(np.linalg.inv(truth), np.stack([x.ravel(), y.ravel()], 1)).reshape(*SIZE, 2) / square
+    lines = np.exp(-((np.abs(paper - np.round(paper)).min(axis=2) * square / 0.12) ** 2))
+    light = 215 - depth * lines + np.random.default_rng(seed).normal(0, 20, SIZE)
+    image = np.repeat(light[..., None], 3, axis=2).clip(0, 255).astype(np.uint8)
+    return Page(image, SIZE, np.eye(3), False)
+
+
+def about(truth, along=1.0, across=1.0):
+    """The true paper with millimetres that are wrong by these factors."""
+    return truth @ np.diag([along, across, 1.0])
+
+
+@settings(max_examples=6, deadline=None)
+@given(along=st.floats(0.98, 1.02), across=st.floats(0.92, 1.08), degrees=st.floats(-1.0, 1.0), seed=st.integers(0, 99))
+def test_a_grid_that_leads_tell_the_pitch_of(along, across, degrees, seed):
+    truth = similarity(PIXELS, degrees, SIZE, (75.0, 55.0))
+    grid = find_faint_grid(
+        noisy_page(truth, 7.0, seed), about(similarity(PIXELS, 0, SIZE, (75.0, 55.0)), along, across), LEADS
+    )
+    assert grid.found
+    assert grid.pitch == pytest.approx((PIXELS, PIXELS), rel=0.003)
+
+
+def test_it_is_seen_where_a_search_without_a_clue_finds_none():
+    truth = similarity(PIXELS, 0.4, SIZE, (75.0, 55.0))
+    pages = [noisy_page(truth, 3.5, seed) for seed in range(6)]
+    assert sum(measure_grid(page).found for page in pages) == 0
+    assert sum(find_faint_grid(page, about(truth, 1.01, 0.95), LEADS).found for page in pages) >= 4
+
+
+@settings(max_examples=15, deadline=None)
+@given(along=st.floats(0.9, 1.1), across=st.floats(0.9, 1.1), seed=st.integers(0, 999))
+def test_noise_is_no_grid(along, across, seed):
+    truth = similarity(PIXELS, 0.0, SIZE, (75.0, 55.0))
+    assert not find_faint_grid(noisy_page(truth, 0.0, seed), about(truth, along, across), LEADS).found
+
+
+@pytest.mark.parametrize("square", [0.78, 1.35])
+def test_lines_of_another_pitch_are_not_taken(square):
+    truth = similarity(PIXELS, 0.0, SIZE, (75.0, 55.0))
+    assert not find_faint_grid(noisy_page(truth, 30.0, 1, square), truth, LEADS).found
+
+
+def test_a_picture_of_few_pixels_has_none():
+    page = Page(np.full((40, 60, 3), 200, np.uint8), (40, 60), np.eye(3), False)
+    assert not find_faint_grid(page, np.diag([0.3, 0.3, 1.0]), (0.0, 0.0, 200.0, 130.0)).found
