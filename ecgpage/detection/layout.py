@@ -48,6 +48,9 @@ STRIP = 1.0
 LONG = 1.5
 """Widths of a column from which on a box is no short lead; on a page that is cut, a strip may be little longer."""
 
+SHORT_COLUMNS = 0.5
+"""Columns that are shorter than their share of the page last a multiple of so many seconds, within a twentieth."""
+
 USUAL_STRIP = 1.0
 """Log odds that a strip is lead II, before it is read."""
 
@@ -228,10 +231,11 @@ def _arranged(
     """The leads of an accepted arrangement, in printing order with their times, and what was put right."""
     rows, columns = match.grid.shape
     above = sum(bool(match.fit.cells(centers([one.box]))[0][0] < 0) for one, _ in match.strips)
+    lasting = None if pixels_per_second is None else match.fit.width / pixels_per_second
     # two columns as wide may be of 50 mm/s
-    whole = columns > 2 and pixels_per_second is not None
-    whole = whole and abs(match.fit.width / pixels_per_second / seconds - 1) < 0.15
-    duration = seconds if whole else seconds / columns
+    whole = columns > 2 and lasting is not None and abs(lasting / seconds - 1) < 0.15
+    duration = seconds if whole else _column_seconds(seconds / columns, lasting)
+    short = not whole and duration < seconds / columns
     step = 0.0 if whole else duration
     leads, renamed, recovered = [], [], []
     for row in range(rows):
@@ -249,13 +253,27 @@ def _arranged(
     for k, (one, name) in enumerate(match.strips):
         row = k if k < above else rows + k
         time = {"row": row, "column": 0, "start": 0.0, "duration": seconds}
+        if short and pixels_per_second is not None:
+            time["duration"] = _column_seconds(seconds, width(one.box) / pixels_per_second)
         leads.append(replace(one.named(name), strip=True, **time))
     warnings = []
     if renamed:
         warnings.append(f"Lead names were put right by their neighbours: {', '.join(renamed)}.")
     if recovered:
         warnings.append(f"Leads were not detected and taken where the layout has them: {', '.join(recovered)}.")
-    return _align_edges(leads, columns), tuple(warnings)
+    return tuple(leads) if short else _align_edges(leads, columns), tuple(warnings)
+
+
+def _column_seconds(share: float, lasting: float | None) -> float:
+    """How long columns last, s: their share of the page, unless they are measured to be clearly shorter.
+
+    So they are where a page prints more columns than the twelve leads take, such as V7 to V9. Columns of half the
+    length may be of another paper speed.
+    """
+    if lasting is None or not 0.6 * share < lasting < 0.9 * share:
+        return share
+    even = round(lasting / SHORT_COLUMNS) * SHORT_COLUMNS
+    return even if abs(lasting / even - 1) < 0.05 else lasting
 
 
 def _expected_box(match: _Match, row: int, column: int) -> tuple[float, float, float, float]:
