@@ -13,6 +13,7 @@ from ecgpage.diagnosis.classifier import MEMBERS, save_classifier
 from ecgpage.diagnosis.folds import assign_folds, find_database
 from ecgpage.diagnosis.judge import OutOfFold
 from ecgpage.diagnosis.reading import PageReading
+from ecgpage.diagnosis.statements import digest_of, read_statements
 from ecgpage.diagnosis.train import train_classifier
 from ecgpage.io import write_bytes, write_text
 from ecgpage.read_pages import read_pages, reading_of
@@ -71,9 +72,11 @@ def cross_validate(
                 snr[k], profiles[k] = _mean(page.snr), page.profile
         return read[place]
 
+    statements = read_statements(names, database)
     parts = [" ".join(map(str, folds)), None if model_folder is None else reading_of(model_folder, reading)]
+    parts.append(digest_of(statements))
     keep_or_drop(output / NETWORKS, made_of(records, settings, "classifier", parts), STATES, report)
-    trained = train_classifier(records, folds, read_fold, settings, output / NETWORKS, report)
+    trained = train_classifier(records, folds, read_fold, settings, output / NETWORKS, report, statements=statements)
     if trained is None:
         for fold in range(settings.drawing.folds):
             read_fold(fold)

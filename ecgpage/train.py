@@ -20,6 +20,7 @@ from ecgpage.diagnosis.classifier import Classifier, save_classifier
 from ecgpage.diagnosis.dataset import LabelledRecord
 from ecgpage.diagnosis.folds import assign_folds, count_patients, find_database
 from ecgpage.diagnosis.judge import OutOfFold
+from ecgpage.diagnosis.statements import digest_of, read_statements
 from ecgpage.diagnosis.train import CLASSIFIER_PAGES, train_classifier
 from ecgpage.digitization.digitizer import read_digitizer, save_digitizer
 from ecgpage.digitization.network import DigitizerSettings
@@ -104,7 +105,8 @@ def train_stages(
         save_digitizer(model_folder, digitizer, facts_of(settings.digitizer, data_folder, len(paths)) | started)
     if settings.classifier.seconds > 0:
         read_by = reading_of(model_folder, classifier_reading(settings))
-        state = state_folder("classifier", read_by)
+        stated = digest_of(read_statements([path.name for path in paths], database))
+        state = state_folder("classifier", read_by, stated)
         trained = train_diagnosis(records, model_folder, state, settings, report, database)
         if trained is not None:
             labelled = sum(bool(record.labels) for record in records)
@@ -135,7 +137,8 @@ def train_diagnosis(
     folds, seconds = assign_folds(names, count, database, stage.seed), READING_SHARE * stage.seconds
     readings = read_pages(paths, model_folder, folder / READINGS, classifier_reading(settings), named, seconds=seconds)
     networks = replace(settings, classifier=replace(stage, seconds=stage.seconds - seconds))
-    return train_classifier(labelled, folds, lambda _: readings, networks, folder, named)
+    statements = read_statements(names, database)
+    return train_classifier(labelled, folds, lambda _: readings, networks, folder, named, statements=statements)
 
 
 def classifier_reading(settings: TrainingSettings) -> ReadingSettings:

@@ -19,6 +19,7 @@ from benchmarks.synthesis import PAGE_PIXELS, measure
 from benchmarks.trace_sheet import best_steps, sizes
 from benchmarks.true_pages import TruePage, flat_paper, read_truth
 from ecgpage.diagnosis.classifier import NETWORKS
+from ecgpage.diagnosis.train import TRAINERS
 from ecgpage.digitization.crop import SUBCOLUMNS
 from ecgpage.digitization.dataset import collate
 from ecgpage.digitization.features import CHANNELS
@@ -203,17 +204,20 @@ def test_steps_between_limb_leads_are_told():
     assert np.isnan(best_steps(signal[:200], 500.0)).all()
 
 
-def test_a_kept_network_is_the_averaged_one_and_nothing_is_written(tmp_path):
+@pytest.mark.parametrize("statements", [0, 5])
+def test_a_kept_network_is_the_averaged_one_and_nothing_is_written(tmp_path, statements):
     torch.manual_seed(0)
     settings = TrainingSettings()
-    network = NETWORKS["signal"](3)
-    average = AveragedModel(NETWORKS["signal"](3), 0.9)
+    trainer = TRAINERS["signal"]([], [], np.zeros((0, 4), np.float32), settings, tmp_path, 5)
+    network, average = (NETWORKS["signal"](3 + statements) for _ in range(2))
+    average = AveragedModel(average, 0.9)
     checkpoint = tmp_path / "signal-0.safetensors"
     save_state(checkpoint, TrainingState(network, average, make_optimizer(network, settings.classifier), 7, 1.0))
     before = checkpoint.read_bytes()
-    kept = kept_network("signal", 3, checkpoint, settings)
-    for name, weight in average.module.state_dict().items():
-        torch.testing.assert_close(kept.state_dict()[name], weight)
+    kept = kept_network(trainer, checkpoint, settings)
+    for name, weight in kept.state_dict().items():
+        expected = average.module.state_dict()[name]
+        torch.testing.assert_close(weight, expected[:4] if name.startswith("head.") else expected)
     assert not kept.training and checkpoint.read_bytes() == before
-    with pytest.raises(CheckpointError, match="expected weights"):
-        kept_network("signal", 3, tmp_path / "signal-1.safetensors", settings)
+    with pytest.raises(CheckpointError, match="expected a classifier's training"):
+        kept_network(trainer, tmp_path / "signal-1.safetensors", settings)

@@ -60,10 +60,10 @@ def count_patients(names: Sequence[str], database: Path | None = None) -> int:
 def _origins(names: Sequence[str], database: Path | None) -> list[Origin]:
     """Of each record; one that the table does not list is a patient of its own name."""
     known = {} if database is None else read_origins(database)
-    return [known.get(_number(name), Origin(f"of {name}")) for name in names]
+    return [known.get(record_number(name), Origin(f"of {name}")) for name in names]
 
 
-def _number(name: str) -> str:
+def record_number(name: str) -> str:
     """PTB-XL's ecg_id of a record's name, "" where it has none: "00012_hr" -> "12"."""
     found = re.fullmatch(r"0*(\d+)(?:_[hl]r)?", name)
     return found[1] if found else ""

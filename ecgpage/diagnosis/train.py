@@ -60,13 +60,15 @@ def train_classifier(
     folder: Path,
     report: Callable[[str], None],
     members: Sequence[str] = MEMBERS,
+    statements: np.ndarray | None = None,
 ) -> tuple[Classifier, OutOfFold] | None:
     """Train networks on all folds but one, in turn, and choose fusion and thresholds on the folds left out.
 
     folds: (records,) number of each record's fold. Only records of which a page was read are judged; the others are
     trained on all the same. read: see ``ReadFold``; its readings are in the order of ``records``. The classifier keeps
     the networks of all folds, of the members that together do best on records not seen; it comes with what they said of
-    those. folder: keeps checkpoints, and drawn pages until training has ended; an interrupted training goes on from
+    those. statements: (records, S) of 0, 1 and NaN, see ``statements.read_statements``, which the signal network learns
+    as well. folder: keeps checkpoints, and drawn pages until training has ended; an interrupted training goes on from
     there. Records without labels are left out, and so is, with a line to ``report``, a class of fewer records than
     folds. Returns None, with a line too, where no two folds have labels.
     """
@@ -81,6 +83,7 @@ def train_classifier(
         return None
     classes = choose_classes([record.labels for record in labelled], len(numbers), report)
     targets = np.array([targets_of(record.labels, classes) for record in labelled], np.float32)
+    stated = np.zeros((len(labelled), 0), np.float32) if statements is None else statements[kept]
     report(f"{len(labelled)} records in {len(numbers)} folds, classes {', '.join(classes)}")
     logits = {member: np.zeros(targets.shape) for member in members}
     networks: dict[str, list[nn.Module]] = {member: [] for member in members}
@@ -91,7 +94,9 @@ def train_classifier(
         latest = read(fold)
         if latest is not readings:
             readings, own = latest, [latest[k] for k in kept]
-            trainers = [TRAINERS[member](labelled, own, targets, settings, folder, len(numbers)) for member in members]
+            trainers = [
+                TRAINERS[member](labelled, own, targets, settings, folder, len(numbers), stated) for member in members
+            ]
         for member, trainer in zip(members, trainers, strict=True):
             named = partial(_named, report, f"fold {fold}, {member}: ")
             network = trainer.train(np.flatnonzero(folds != fold), f"{member}-{fold}", named)
@@ -133,6 +138,7 @@ class MemberTrainer(ABC):
     """Trains networks of one member on parts of the records, and asks them of others."""
 
     member: str
+    learns_statements = False
 
     def __init__(
         self,
@@ -142,10 +148,14 @@ class MemberTrainer(ABC):
         settings: TrainingSettings,
         folder: Path,
         folds: int,
+        statements: np.ndarray | None = None,
     ) -> None:
         self.records = records
         self.readings = readings
         self.targets = targets
+        self.learnt = targets
+        if self.learns_statements and statements is not None:
+            self.learnt = np.concatenate([targets, statements.astype(np.float32)], axis=1)
         self.drawing = settings.drawing
         stage = settings.classifier
         self.settings = replace(stage, seconds=stage.seconds * SECONDS_SHARE[self.member] / folds)
@@ -156,9 +166,22 @@ class MemberTrainer(ABC):
         steps = math.ceil(EPOCHS[self.member] * len(indices) / self.settings.batch_size)
         stage = replace(self.settings, steps=min(self.settings.steps, steps))
         torch.manual_seed(stage.seed)
-        network = NETWORKS[self.member](self.targets.shape[1] - 1)
-        loss, checkpoint = MultiLabelLoss(self.targets[indices]), self.folder / f"{name}.safetensors"
-        return train(network, self.batches(indices), loss, stage, checkpoint, report)
+        network = NETWORKS[self.member](self.learnt.shape[1] - 1)
+        loss, checkpoint = (
+            MultiLabelLoss(self.learnt[indices], self.targets.shape[1]),
+            self.folder / f"{name}.safetensors",
+        )
+        return self.of_classes(train(network, self.batches(indices), loss, stage, checkpoint, report))
+
+    def of_classes(self, network: nn.Module) -> nn.Module:
+        """A trained network without what gives statements."""
+        count = self.targets.shape[1]
+        weights = {
+            name: part[:count] if name.startswith("head.") else part for name, part in network.state_dict().items()
+        }
+        result = NETWORKS[self.member](count - 1)
+        result.load_state_dict(weights)
+        return result.eval()
 
     def predict(self, network: nn.Module, indices: np.ndarray) -> np.ndarray:
         """Logits of the records at the indices, (indices, classes + 1) float64."""
@@ -179,6 +202,7 @@ class SignalTrainer(MemberTrainer):
     """The signals that were read, and the records' own."""
 
     member = SIGNAL
+    learns_statements = True
 
     @cached_property
     def views(self) -> SignalViews:
@@ -188,7 +212,7 @@ class SignalTrainer(MemberTrainer):
 
     def batches(self, indices: np.ndarray) -> DataLoader:
         """Whole batches, see ``SignalDataset``."""
-        return DataLoader(SignalDataset(self.views, indices, self.targets, self.settings.batch_size), batch_size=None)
+        return DataLoader(SignalDataset(self.views, indices, self.learnt, self.settings.batch_size), batch_size=None)
 
     def unchanged(self, indices: np.ndarray) -> DataLoader:
         """Whole batches, see ``SignalDataset``."""
@@ -232,21 +256,24 @@ def usual_page(profile: Profile) -> Profile:
 class MultiLabelLoss:
     """Binary cross-entropy over classes and "abnormal"; rare classes' positives weigh more, unknown targets nothing.
 
-    The weight is the square root of negatives per positive: full balance would make rare classes all alarm.
+    The weight is the square root of negatives per positive: full balance would make rare classes all alarm. targets:
+    (records, outputs); of the outputs from ``classes`` on, statements, the mean counts as much as that of the others.
     """
 
-    def __init__(self, targets: np.ndarray) -> None:
+    def __init__(self, targets: np.ndarray, classes: int | None = None) -> None:
         positives = np.nansum(targets, axis=0)
         negatives = np.sum(targets == 0, axis=0)
         weight = np.sqrt(negatives / np.maximum(positives, 1)).clip(1.0, LARGEST_POSITIVE_WEIGHT)
         self.positive_weight = torch.from_numpy(weight.astype(np.float32))
+        self.classes = targets.shape[1] if classes is None else classes
 
     def __call__(self, network: nn.Module, batch: tuple[Any, Tensor]) -> tuple[Tensor, dict[str, float]]:
-        """Return the mean loss of a batch (what the network reads, targets (B, classes + 1))."""
+        """Return the loss of a batch (what the network reads, targets (B, outputs))."""
         inputs, targets = batch
         logits = network(inputs).float()
         losses = nn.functional.binary_cross_entropy_with_logits(
             logits, targets.nan_to_num(), pos_weight=self.positive_weight.to(logits.device), reduction="none"
         )
         known = targets.isfinite()
-        return (losses * known).sum() / known.sum().clamp(min=1), {}
+        parts = [(losses[:, part], known[:, part]) for part in (slice(self.classes), slice(self.classes, None))]
+        return sum((loss * there).sum() / there.sum().clamp(min=1) for loss, there in parts), {}  # type: ignore[return-value]

@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from safetensors import safe_open
 
 from ecgpage.diagnosis import LabelledRecord, train_classifier
 from ecgpage.diagnosis.classifier import IMAGE, MEMBERS, SIGNAL
@@ -129,6 +130,15 @@ def test_rare_positives_weigh_more_and_unknown_targets_nothing() -> None:
     assert unknown.item() == 0
 
 
+def test_statements_together_weigh_as_much_as_the_classes() -> None:
+    """One class and three statements at logit 0, one of them unknown: log 2 for the classes, log 2 for the others."""
+    targets = np.array([[1.0, 1, 0, 1], [0, 0, 1, 0]], np.float32)
+    loss = MultiLabelLoss(targets, 1)
+    shown = torch.tensor([[1.0, 1, 0, torch.nan]])
+    value, _ = loss(torch.nn.Linear(1, 4, bias=False), (torch.zeros(1, 1), shown))
+    assert value.item() == pytest.approx(2 * np.log(2))
+
+
 def write_records(folder: Path, labels: Sequence[tuple[str, ...]]) -> list[LabelledRecord]:
     for index, names in enumerate(labels):
         write_record(folder, f"r{index}", beats(2.5), 100.0, LEADS, names)
@@ -181,6 +191,28 @@ def test_a_fold_is_not_judged_by_what_it_taught(tmp_path: Path) -> None:
     assert asked == [0, 1, 0, 1]
     np.testing.assert_array_equal(found[0].logits[SIGNAL][:2], found[1].logits[SIGNAL][:2])
     assert not np.array_equal(found[0].logits[SIGNAL][2:], found[1].logits[SIGNAL][2:])
+
+
+def test_statements_are_learnt_and_then_cut_off(tmp_path: Path) -> None:
+    """Networks that ship give classes alone; what is stated of a fold's records teaches the other folds' networks."""
+    records = write_records(tmp_path, [("NORM",), ("CD",), ("NORM",), ("CD",)])
+    folds, found = np.array([0, 0, 1, 1]), []
+    stated = np.array([[1, 0, 1], [0, 1, np.nan], [1, 0, 0], [0, 1, 1]], np.float32)
+    for k, statements in enumerate((stated, np.concatenate([1 - stated[:2], stated[2:]]))):
+        read, work = [reading(record) for record in records], tmp_path / f"work{k}"
+        found.append(
+            train_classifier(
+                records, folds, lambda _, read=read: read, smallest(), work, lambda _: None, [SIGNAL], statements
+            )
+        )
+        with safe_open(work / "signal-0.safetensors", "numpy") as file:
+            assert file.get_slice("average.head.bias").get_shape() == [2 + 1 + 3]
+    for classifier, unseen in found:
+        assert {network.head.out_features for network in classifier.networks[SIGNAL]} == {3}
+        assert unseen.logits[SIGNAL].shape == (4, 3)
+    first, second = (unseen.logits[SIGNAL] for _, unseen in found)
+    np.testing.assert_array_equal(first[:2], second[:2])
+    assert not np.array_equal(first[2:], second[2:])
 
 
 def test_records_without_labels_train_no_classifier(tmp_path: Path) -> None:
