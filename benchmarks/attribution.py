@@ -128,7 +128,7 @@ def digitize(found: Found, truth: TruePage, pipeline: Pipeline, given: str) -> t
     leads = true_leads(truth.leads, found.page) if all_given or given == "boxes" else found.leads
     if not leads:
         return np.full((samples, len(LEADS)), np.nan), float("nan"), truth.paper_to_picture
-    calibration, _ = pipeline.trace_on_paper(found.page, found.grid, leads)
+    calibration, _ = pipeline.calibrate_and_trace(found.page, found.grid, leads)
     paper_to_page, page_to_picture = calibration.paper_to_page, found.page.page_to_picture
     if all_given or given == "paper":
         paper_to_page = np.linalg.inv(page_to_picture) @ truth.paper_to_picture

@@ -5,6 +5,7 @@ nothing but the calibration counts), and compares with where the samples were dr
 
 - *no grid*, *other squares*: pages scaled by their leads for want of a grid to be seen, which the second table is of,
   and those whose squares were taken for larger or smaller ones (off by more than 5 %); other figures leave both out;
+- *no lead*: pages that show none that could be found;
 - *along %*: error of a millimetre of time, lead by lead: median, 90th percentile, largest;
 - *across %*: error of a millimetre of voltage, page by page;
 - *time mm*, *height mm*: how far samples lie from their places, root mean square over a page, each lead's own offset in
@@ -74,7 +75,7 @@ def page_errors(drawn: DrawnPage, pipeline: Pipeline | None = None) -> tuple[str
     if calibration.source != "grid":
         if pipeline is None:
             return None
-        calibration, _ = pipeline.trace_on_paper(page, grid, leads)
+        calibration, _ = pipeline.calibrate_and_trace(page, grid, leads)
     paper_to_picture = page.page_to_picture @ calibration.paper_to_page
     along, places, true, read = [], [], [], []
     for lead in shown:
@@ -101,10 +102,11 @@ def measure(profile: str, data: Path, pages: int, pipeline: Pipeline) -> tuple[l
         raise ValueError(f"expected records to draw in {data}, found none")
     found: list[Errors] = []
     scaled: list[Errors] = []
-    other = 0
+    other = bare = 0
     for number in range(pages):
         measured = page_errors(draw(data / records[number % len(records)], np.random.default_rng(number)), pipeline)
         if measured is None:
+            bare += 1
             continue
         source, errors = measured
         if source != "grid":
@@ -113,7 +115,7 @@ def measure(profile: str, data: Path, pages: int, pipeline: Pipeline) -> tuple[l
             other += 1
         else:
             found.append(errors)
-    return [profile, len(scaled), other, *figures(found)], [profile, len(scaled), *figures(scaled)]
+    return [profile, len(scaled), other, bare, *figures(found)], [profile, len(scaled), *figures(scaled)]
 
 
 def figures(pages: list[Errors]) -> list[float]:
@@ -145,7 +147,7 @@ def main() -> None:
     rows = [measure(profile, options.data, options.n, pipeline) for profile in options.profiles or sorted(PROFILES)]
     names = [f"{name} {share}" for name in ("along %", "across %") for share in ("50", "90", "100")]
     names += [f"{name} {share}" for name in ("time mm", "height mm") for share in ("50", "90")]
-    print(text_table(["profile", "no grid", "other squares", *names], [row for row, _ in rows], digits=3))
+    print(text_table(["profile", "no grid", "other squares", "no lead", *names], [row for row, _ in rows], digits=3))
     print(text_table(["without a grid", "pages", *names], [row for _, row in rows], digits=3))
 
 

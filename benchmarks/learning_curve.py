@@ -89,14 +89,14 @@ def run(data: Path, output: Path, sizes: Sequence[int], settings: TrainingSettin
     records = find_training_records(data)
     names = [record.path.name for record in records]
     folds = assign_folds(names, settings.drawing.folds, find_database(data), settings.classifier.seed)
-    folds = folds[np.array([bool(record.labels) for record in records])]
+    labelled = np.array([bool(record.labels) for record in records])
+    folds, statements = folds[labelled], read_statements(names, find_database(data))[labelled]
     records = [record for record in records if record.labels]
     names = [record.path.name for record in records]
     kept = [output / READINGS / f"{name}.npz" for name in names]
     readings = [read_reading(path) if path.exists() else None for path in kept]
     classes = choose_classes([record.labels for record in records], settings.drawing.folds, print)
     targets = np.array([targets_of(record.labels, classes) for record in records], np.float32)
-    statements = read_statements(names, find_database(data))
     trainer = SignalTrainer(records, readings, targets, settings, output / NETWORKS, settings.drawing.folds, statements)
     trainer.settings = replace(trainer.settings, seconds=settings.classifier.seconds)
     read = np.array([reading is not None for reading in readings])

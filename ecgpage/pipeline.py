@@ -133,26 +133,26 @@ class Pipeline:
     ) -> tuple[Calibration | None, tuple[LeadTrace, ...]]:
         if not leads:
             return None, ()
-        calibration, traces = self.trace_on_paper(page, grid, leads)
+        calibration, traces = self.calibrate_and_trace(page, grid, leads)
         paper_to_picture, bend = page.page_to_picture @ calibration.paper_to_page, calibration.bend
         with self._clock("calibration"):
             pulse = find_pulse(page.image, paper_to_picture, traces, bend)
             return apply_scale(calibration, traces, self.printed_scale(page, calibration), pulse)
 
-    def trace_on_paper(
+    def calibrate_and_trace(
         self, page: Page, grid: GridEstimate, leads: Sequence[LeadBox]
     ) -> tuple[Calibration, tuple[LeadTrace, ...]]:
-        """Find the page's millimetres, and the leads' traces on them, at the usual speed and gain.
+        """Find the page's millimetres, and the leads' traces on them, before print and pulse tell other scales.
 
         Without a grid the traces, once made, tell more of the millimetres, and are made again. leads: boxes in page
-        pixels, at least one of known duration.
+        pixels, at least one. Raises PageError where there is neither a grid nor a lead of known duration.
         """
         with self._clock("calibration"):
             calibration = calibrate(page, leads, grid)
         traces = self._trace_leads(page, leads, calibration)
         for look in range(LOOKS):
             with self._clock("calibration"):
-                better = calibrate_again(page, leads, traces, calibration)
+                better = calibrate_again(page, leads, traces, calibration, grid)
             if better is calibration or (look and better.source != "grid"):
                 break
             calibration, traces = better, self._trace_leads(page, leads, better)

@@ -10,6 +10,8 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from ecgpage.calibration.scale_reader import save_scale_reader
 from ecgpage.calibration.scale_training import train_scale_reader
 from ecgpage.detection.detector import DetectorSettings, save_detector
@@ -72,6 +74,7 @@ def train_stages(
         records = [record for record in records if record.path in only]
     database = database or find_database(data_folder)
     paths = [record.path for record in records]
+    statements = read_statements([path.name for path in paths], database)
     drawing = settings.drawing
 
     def state_folder(stage: str, *more: object) -> Path:
@@ -105,9 +108,8 @@ def train_stages(
         save_digitizer(model_folder, digitizer, facts_of(settings.digitizer, data_folder, len(paths)) | started)
     if settings.classifier.seconds > 0:
         read_by = reading_of(model_folder, classifier_reading(settings))
-        stated = digest_of(read_statements([path.name for path in paths], database))
-        state = state_folder("classifier", read_by, stated)
-        trained = train_diagnosis(records, model_folder, state, settings, report, database)
+        state = state_folder("classifier", read_by, digest_of(statements))
+        trained = train_diagnosis(records, model_folder, state, settings, report, database, statements)
         if trained is not None:
             labelled = sum(bool(record.labels) for record in records)
             save_classifier(model_folder, trained[0], facts_of(settings.classifier, data_folder, labelled))
@@ -120,12 +122,13 @@ def train_diagnosis(
     settings: TrainingSettings,
     report: Callable[[str], None],
     database: Path | None = None,
+    statements: np.ndarray | None = None,
 ) -> tuple[Classifier, OutOfFold] | None:
     """Train the classifier on pages read with the stages of a model folder; see ``train_classifier``.
 
     Reading takes up to ``READING_SHARE`` of the stage's time; networks learn of the records left from their own
-    signals. folder: keeps what was read and the states. Returns None, with a line to ``report``, for labelled records
-    of fewer than two patients.
+    signals. statements: (records, S), see ``train_classifier``. folder: keeps what was read and the states. Returns
+    None, with a line to ``report``, for labelled records of fewer than two patients.
     """
     named, stage = _named("classifier", report), settings.classifier
     labelled = [record for record in records if record.labels]
@@ -137,7 +140,8 @@ def train_diagnosis(
     folds, seconds = assign_folds(names, count, database, stage.seed), READING_SHARE * stage.seconds
     readings = read_pages(paths, model_folder, folder / READINGS, classifier_reading(settings), named, seconds=seconds)
     networks = replace(settings, classifier=replace(stage, seconds=stage.seconds - seconds))
-    statements = read_statements(names, database)
+    if statements is not None:
+        statements = statements[np.array([bool(record.labels) for record in records])]
     return train_classifier(labelled, folds, lambda _: readings, networks, folder, named, statements=statements)
 
 

@@ -6,10 +6,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from ecgpage import pipeline
 from ecgpage.calibration.assembly import limb_lead_quality
+from ecgpage.calibration.grid import nothing_found
 from ecgpage.leads import LEADS
 from ecgpage.pipeline import Pipeline, digitize_record, merge_pages
-from ecgpage.recording import DigitizedPage, LeadBox, Page, PageError, Recording
+from ecgpage.recording import Calibration, DigitizedPage, LeadBox, Page, PageError, Recording
 
 PICTURE = np.full((170, 220, 3), 255, np.uint8)
 
@@ -112,3 +114,33 @@ def test_quality_of_a_merged_record_is_that_of_its_signal():
     page = page_of(signal)
     stale = replace(page, recording=replace(page.recording, limb_lead_quality=99.0))
     assert merge_pages([stale]).limb_lead_quality < 10
+
+
+@pytest.mark.parametrize(
+    ("answers", "tracings", "source"),
+    [
+        (["grid"], 1, "grid"),
+        (["layout", "grid"], 2, "grid"),
+        (["layout", "layout", "grid"], 3, "grid"),  # the second look is for a grid
+        (["layout", "layout", "layout"], 2, "layout"),  # and changes nothing without one
+    ],
+)
+def test_a_page_without_a_grid_is_calibrated_again_by_its_traces(monkeypatch, answers, tracings, source):
+    left = [Calibration(np.diag([k, k, 1.0]), (k, k), answer) for k, answer in enumerate(answers, 1)]
+    scales, traced = iter(left), []
+
+    def again(page, leads, traces, calibration, grid):
+        return calibration if calibration.source == "grid" else next(scales)
+
+    def trace(digitizer, image, paper_to_picture, leads, bend):
+        traced.append(paper_to_picture[0, 0])
+        return [f"traced at {paper_to_picture[0, 0]:g}"]
+
+    monkeypatch.setattr(pipeline, "calibrate", lambda page, leads, grid: next(scales))
+    monkeypatch.setattr(pipeline, "calibrate_again", again)
+    monkeypatch.setattr(pipeline, "trace_rows", trace)
+    page = Page(np.zeros((50, 60, 3), np.uint8), (50, 60), np.eye(3), False)
+    box = LeadBox("I", (1.0, 2.0, 30.0, 20.0), 1.0, start=0.0, duration=2.5)
+    calibration, traces = Pipeline(None, None).calibrate_and_trace(page, nothing_found(), (box,))
+    assert calibration.source == source and len(traced) == tracings
+    assert traces == (f"traced at {calibration.paper_to_page[0, 0]:g}",)

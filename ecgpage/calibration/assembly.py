@@ -23,9 +23,11 @@ AGREEING = 0.7
 """How far apart two readings of one lead are at most, if both are right, as a share of the deviation that their spreads
 give for the difference: a spread is wider than the usual error."""
 
+UNSEEN = 3.0
+"""Standard deviation of a box's edge where no end of its trace is seen, mm."""
+
 _EDGE_REACH = 4.0  # mm, how far from its box's edge a trace's printed end is looked for
 _END_REACH = 2.5  # mm around a trace's end within which its presence tells where exactly, and how surely
-_UNSEEN = 3.0  # mm, standard deviation of a box's edge where no end is seen
 _SHARPEST = 0.1  # mm, standard deviation of an end that the digitizer is quite sure of
 _AGREEMENT = (2.0, 1.0, 0.6, 0.6, 0.6)  # mm, how far ends may be apart that count, step by step
 
@@ -69,7 +71,7 @@ def printed_ends(trace: LeadTrace) -> tuple[tuple[float, float], tuple[float, fl
     """
     printed = np.flatnonzero(_smooth(trace.presence, trace.x) > 0.5)
     first, last = trace.lead.box[0], trace.lead.box[2]
-    begin, end = (first, _UNSEEN), (last, _UNSEEN)
+    begin, end = (first, UNSEEN), (last, UNSEEN)
     if printed.size and abs(trace.x[printed[0]] - first) < _EDGE_REACH:
         begin = _edge(trace.x, trace.presence, trace.x[printed[0]])
     if printed.size and abs(trace.x[printed[-1]] - last) < _EDGE_REACH:

@@ -8,16 +8,19 @@ from typing import NamedTuple
 import numpy as np
 from scipy.optimize import least_squares
 
-from ecgpage.calibration.assembly import PRINTED_FS, printed_ends
+from ecgpage.calibration.assembly import PRINTED_FS, UNSEEN, printed_ends
 from ecgpage.geometry import apply_homography
 from ecgpage.leads import MILLIMETERS_PER_SECOND
-from ecgpage.recording import LeadTrace
+from ecgpage.recording import LeadBox, LeadTrace
 
 UNIT = 125.0
 """Millimetres that count as 1 in the fit: half a usual page."""
 
-END_ERROR, LARGEST_END_ERROR = 0.7, 3.0
-"""Standard deviation of a lead's end, mm: of one that is seen sharply, and of one that is not seen."""
+END_ERROR = 0.7
+"""Standard deviation of a lead's end that is seen sharply, mm."""
+
+GAP = 0.3
+"""Usual gap between columns, mm: most pages have none, some of several millimetres."""
 
 LEVEL_ERROR = 0.5
 """Standard deviation, mm, of the level of a piece of a lead: baselines wander."""
@@ -35,16 +38,18 @@ tangent of the angle between rows and columns less a right angle, relative lengt
 LEAST_DEPTH = 0.5
 """Least depth of a lead's end as a share of the largest."""
 
-FEWEST = 4
-"""Ends that must be known for a fit, of two leads."""
+FEWEST = 2
+"""Printed leads of known times that a fit takes."""
 
 
 class _Observed(NamedTuple):
-    """ends: (N, 2) mm where leads begin and end, at their own heights; places: (N,) mm at which time has them;
-    deviations: (N,) mm; levels: (M, 2) mm middles of leads' pieces; rows: (M,) numbers from 0 of their rows."""
+    """What traces show. ends: (N, 2) mm where leads begin and end, at their own heights; places: (N,) mm at which time
+    has them; gaps: (N,) how many gaps between columns stand before them; deviations: (N,) mm; levels: (M, 2) mm middles
+    of leads' pieces; rows: (M,) numbers from 0 of their rows."""
 
     ends: np.ndarray
     places: np.ndarray
+    gaps: np.ndarray
     deviations: np.ndarray
     levels: np.ndarray
     rows: np.ndarray
@@ -55,11 +60,12 @@ def even_paper(traces: Sequence[LeadTrace], paper_to_picture: np.ndarray) -> np.
 
     traces: leads of known times in millimetres of paper that is roughly right (some per cent, some degrees);
     paper_to_picture: homography of that. Robust least squares over ends and rows, held to the paper as it is as far as
-    they do not tell. A millimetre upwards measures as many picture pixels as one along, at the leads' middle. None
-    where fewer than two leads are printed, and where no camera sees a page like what fits them.
+    they do not tell. Columns may stand apart, all by the same gap. A millimetre upwards measures as many picture pixels
+    as one along, at the leads' middle. None where fewer than two leads are printed, and where no camera sees a page
+    like what fits them.
     """
     observed = _observe(traces)
-    if observed is None or len(observed.places) < FEWEST:
+    if observed is None:
         return None
     middle = np.median(observed.ends, axis=0)
     even = _fit(observed, middle) @ np.array([[1, 0, -middle[0]], [0, 1, -middle[1]], [0, 0, UNIT]]) / UNIT
@@ -75,10 +81,10 @@ def even_paper(traces: Sequence[LeadTrace], paper_to_picture: np.ndarray) -> np.
 
 
 def _observe(traces: Sequence[LeadTrace]) -> _Observed | None:
-    known = [trace for trace in traces if trace.printed.any() and np.isfinite(trace.lead.duration)]
-    if not known:
+    known = [trace for trace in traces if trace.printed.any() and _is_timed(trace.lead)]
+    if len(known) < FEWEST:
         return None
-    ends, places, deviations, levels, rows = [], [], [], [], []
+    ends, places, gaps, deviations, levels, rows = [], [], [], [], [], []
     for trace in known:
         lead = trace.lead
         x, y = trace.x[trace.printed], trace.y[trace.printed]
@@ -87,13 +93,18 @@ def _observe(traces: Sequence[LeadTrace]) -> _Observed | None:
             near = np.abs(x - place) < BESIDE_END
             ends.append((place, np.median(y[near]) if near.any() else np.median(y)))
             places.append(MILLIMETERS_PER_SECOND * time)
-            deviations.append(np.hypot(END_ERROR, min(deviation, LARGEST_END_ERROR)))
+            gaps.append(0 if lead.strip else lead.column)
+            deviations.append(np.hypot(END_ERROR, min(deviation, UNSEEN)))
         for part in np.array_split(np.arange(len(x)), max(2, round((x[-1] - x[0]) / PIECE))):
             if len(part):
                 levels.append((np.median(x[part]), np.median(y[part])))
                 rows.append(lead.row)
     numbers = np.unique(rows, return_inverse=True)[1]
-    return _Observed(*map(np.array, (ends, places, deviations, levels)), numbers)
+    return _Observed(*map(np.array, (ends, places, gaps, deviations, levels)), numbers)
+
+
+def _is_timed(lead: LeadBox) -> bool:
+    return bool(np.isfinite(lead.start) and np.isfinite(lead.duration))
 
 
 def _fit(observed: _Observed, middle: np.ndarray) -> np.ndarray:
@@ -103,14 +114,16 @@ def _fit(observed: _Observed, middle: np.ndarray) -> np.ndarray:
     places = (observed.places - first) / UNIT
 
     def misfits(values: np.ndarray) -> np.ndarray:
-        a, b, c, d, g, h = values[:6]
+        a, b, c, d, g, h, gap = values[:7]
+        heights = values[7:][observed.rows]
         along = (a * ends[:, 0] + b * ends[:, 1] + c) / (1 + g * ends[:, 0] + h * ends[:, 1]) - places
-        down = (d * levels[:, 0] + levels[:, 1]) / (1 + g * levels[:, 0] + h * levels[:, 1]) - values[6:][observed.rows]
-        tilts = (g / PERSPECTIVE, h / PERSPECTIVE)
-        measured = np.concatenate([UNIT * along / observed.deviations, UNIT * down / LEVEL_ERROR, tilts])
+        along = UNIT * along - gap * observed.gaps
+        down = UNIT * ((d * levels[:, 0] + levels[:, 1]) / (1 + g * levels[:, 0] + h * levels[:, 1]) - heights)
+        held = (g / PERSPECTIVE, h / PERSPECTIVE, gap / GAP)
+        measured = np.concatenate([along / observed.deviations, down / LEVEL_ERROR, held])
         robust = np.sqrt(2 * (np.sqrt(1 + measured**2) - 1) + 1e-12)
         return np.append(robust, [(b + d) / SHEAR, (a - 1) / STRETCH])
 
     rows = [float(np.median(levels[observed.rows == row, 1])) for row in range(observed.rows.max() + 1)]
-    a, b, c, d, g, h = least_squares(misfits, np.array([1.0, 0, 0, 0, 0, 0, *rows])).x[:6]
+    a, b, c, d, g, h = least_squares(misfits, np.array([1.0, 0, 0, 0, 0, 0, 0, *rows])).x[:6]
     return np.array([[UNIT, 0, first], [0, UNIT, middle[1]], [0, 0, 1]]) @ np.array([[a, b, c], [d, 1, 0], [g, h, 1]])

@@ -22,6 +22,9 @@ from ecgpage.recording import Page
 DIAGONAL = 30.0
 """Degrees off the picture's sides from which on a pattern may be the diagonals of another."""
 
+SMALLEST_IMAGE = 48
+"""Pixels a side from which on a grid is looked for."""
+
 DIAGONAL_AGREEMENT, DIAGONAL_STRENGTH = 0.9, 1.5
 """Agreement and strength (see ``GridEstimate``) of the pattern whose diagonals were found, where it is really there."""
 
@@ -208,7 +211,7 @@ def measure_grid(page: Page, settings: GridSettings | None = None) -> GridEstima
     """Measure the grid printed on a page. Never raises for want of a grid: see ``GridEstimate.found``."""
     settings = settings or GridSettings()
     image, page_to_image = page_pixels(page, settings.longest)
-    if min(image.shape[:2]) < 48:
+    if min(image.shape[:2]) < SMALLEST_IMAGE:
         return nothing_found(0.0)
     contrast = grid_contrast(image)
     best = _best_lattice(contrast, settings)

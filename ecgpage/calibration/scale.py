@@ -58,13 +58,14 @@ def calibrate(page: Page, leads: Sequence[LeadBox], grid: GridEstimate) -> Calib
 
 
 def calibrate_again(
-    page: Page, leads: Sequence[LeadBox], traces: Sequence[LeadTrace], calibration: Calibration
+    page: Page, leads: Sequence[LeadBox], traces: Sequence[LeadTrace], calibration: Calibration, grid: GridEstimate
 ) -> Calibration:
-    """A better calibration of a page without a grid to be seen (source "layout"), from traces made with the first.
+    """A better calibration of a page scaled by its leads (source "layout"), from traces made with the first.
 
-    Where they begin and end and how their rows lie tells scale, turn and perspective; then a grid is looked for where
-    it must be, which shows fainter ones than a search without a clue. leads: boxes in page pixels; traces: of them, on
-    the calibration's paper. A calibration by a grid, and one that traces tell nothing of, is returned itself.
+    Where they begin and end and how their rows lie tells scale, turn and perspective. Where no grid was seen at all,
+    one is then looked for where it must be, which shows fainter ones than a search without a clue. leads: boxes in page
+    pixels; traces: of them, on the calibration's paper; grid: what the calibration was made with. A calibration by a
+    grid, and one that traces tell nothing of, is returned itself.
     """
     if calibration.source == "grid":
         return calibration
@@ -72,11 +73,13 @@ def calibrate_again(
     if paper_to_picture is None:
         return calibration
     paper_to_page = np.linalg.inv(page.page_to_picture) @ paper_to_picture
-    boxes = np.array([map_box(np.linalg.inv(paper_to_page), lead.box) for lead in leads])
-    around = (*boxes[:, :2].min(axis=0), *boxes[:, 2:].max(axis=0))
-    grid = find_faint_grid(page, paper_to_picture, around)
-    found = calibrate(page, leads, grid) if grid.found else calibration
-    return found if found.source == "grid" else _from_lattice(page, paper_to_page, "layout")
+    if not grid.found:
+        boxes = np.array([map_box(np.linalg.inv(paper_to_page), lead.box) for lead in leads])
+        faint = find_faint_grid(page, paper_to_picture, (*boxes[:, :2].min(axis=0), *boxes[:, 2:].max(axis=0)))
+        found = calibrate(page, leads, faint) if faint.found else calibration
+        if found.source == "grid":
+            return found
+    return _from_lattice(page, paper_to_page, "layout")
 
 
 def sure_pixels_per_second(grid: GridEstimate) -> float | None:

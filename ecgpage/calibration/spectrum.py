@@ -29,8 +29,8 @@ TURN = 2.5
 FINEST = 0.45
 """Highest frequency that is looked for where it is known, cycles per pixel."""
 
-TILES_ACROSS = 4
-"""Tiles along a map's longer side where the frequency is known, half of this many periods of the coarsest."""
+BEYOND = 1.5
+"""How many times as far off as it may be a frequency is looked for, to tell that other lines are there."""
 
 
 def find_frequencies(contrast: np.ndarray, tiles_across: int, candidates: int = 4) -> list[np.ndarray]:
@@ -52,15 +52,17 @@ def find_frequencies(contrast: np.ndarray, tiles_across: int, candidates: int = 
     return found[:2] + nested[:2] + found[2:] + nested[2:]
 
 
-def frequencies_near(contrast: np.ndarray, frequency: float, slack: tuple[float, float]) -> np.ndarray | None:
+def frequencies_near(
+    contrast: np.ndarray, frequency: float, slack: tuple[float, float], tiles_across: int
+) -> np.ndarray | None:
     """The likeliest frequency pair of upright and level lines near a frequency, as those of ``find_frequencies``.
 
     contrast: (H, W), its rows and columns along the lines within ``TURN``; frequency: cycles per pixel; slack: shares
     by which the frequencies along x and along y may be off. None where a tile shows too few periods or too few pixels
-    of them.
+    of them, and where lines stand out more just beyond the slack: they are others.
     """
-    side = _tile_side(contrast, TILES_ACROSS)
-    if not LOWEST <= frequency * side <= FINEST * side:
+    side = _tile_side(contrast, tiles_across)
+    if frequency * side < LOWEST or frequency > FINEST:
         return None
     spectrum = whitened_spectrum(contrast, side)
     if spectrum is None:
@@ -69,8 +71,11 @@ def frequencies_near(contrast: np.ndarray, frequency: float, slack: tuple[float,
     pair = []
     for axis, share in zip((0.0, 90.0), slack, strict=True):
         turned = np.abs((np.rad2deg(angles) - axis + 90) % 180 - 90) <= TURN
-        near = np.abs(radii / (frequency * side) - 1) <= share
-        a, r = np.unravel_index(int(np.argmax(np.where(turned[:, None] & near, scores, -np.inf))), scores.shape)
+        off = np.abs(radii / (frequency * side) - 1)
+        around = np.where(turned[:, None] & (off <= BEYOND * share), scores, -np.inf)
+        a, r = np.unravel_index(int(np.argmax(around)), scores.shape)
+        if off[r] > share:
+            return None
         pair.append((radii[r] * np.cos(angles[a]), radii[r] * np.sin(angles[a])))
     return upright_first(np.array(pair) / side)
 

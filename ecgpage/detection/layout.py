@@ -49,7 +49,10 @@ LONG = 1.5
 """Widths of a column from which on a box is no short lead; on a page that is cut, a strip may be little longer."""
 
 SHORT_COLUMNS = 0.5
-"""Columns that are shorter than their share of the page last a multiple of so many seconds, within a twentieth."""
+"""Columns that are shorter than their share of the page last a multiple of so many seconds, within ``EVEN``."""
+
+EVEN = 0.1
+"""Seconds by which a measured length may be off."""
 
 USUAL_STRIP = 1.0
 """Log odds that a strip is lead II, before it is read."""
@@ -70,7 +73,7 @@ def arrange(
     where another arrangement explains the page nearly as well.
 
     size: (height, width) of the page, beyond which no lead is expected. pixels_per_second: along the page, where its
-    grid is known: leads that each take all of the seconds are told from it.
+    grid is known: leads that each take all of the seconds are told from it, and columns shorter than their share.
     """
     found = candidates(boxes)
     matches = sorted((match for grid in GRIDS for match in _matches(grid, found, size)), key=lambda match: -match.value)
@@ -253,8 +256,11 @@ def _arranged(
     for k, (one, name) in enumerate(match.strips):
         row = k if k < above else rows + k
         time = {"row": row, "column": 0, "start": 0.0, "duration": seconds}
-        if short and pixels_per_second is not None:
-            time["duration"] = _column_seconds(seconds, width(one.box) / pixels_per_second)
+        if short:
+            spanned = width(one.box) / match.fit.width  # columns; a strip may go on where they end
+            time["duration"] = min(
+                seconds, duration * (round(spanned) if abs(spanned - round(spanned)) < 0.1 else spanned)
+            )
         leads.append(replace(one.named(name), strip=True, **time))
     warnings = []
     if renamed:
@@ -273,7 +279,7 @@ def _column_seconds(share: float, lasting: float | None) -> float:
     if lasting is None or not 0.6 * share < lasting < 0.9 * share:
         return share
     even = round(lasting / SHORT_COLUMNS) * SHORT_COLUMNS
-    return even if abs(lasting / even - 1) < 0.05 else lasting
+    return even if abs(lasting - even) < EVEN else lasting
 
 
 def _expected_box(match: _Match, row: int, column: int) -> tuple[float, float, float, float]:

@@ -90,7 +90,7 @@ def _masked_view(signal: np.ndarray, fs: float, gaps: Sequence[np.ndarray], rng:
 
 
 class SignalDataset(Dataset):
-    """Whole batches of records' signals: (SignalBatch, targets (B, classes + 1)).
+    """Whole batches of records' signals: (SignalBatch, the records' rows of targets (records, outputs)).
 
     In training (``augment``) records come in an order of chance, each as its page's reading or as its own signal
     behind gaps, changed a little; else in theirs, as what was read (its own signal where nothing was).

@@ -62,15 +62,21 @@ def _columns(numbers: Sequence[str], said: Mapping[str, frozenset[str]]) -> list
 def _read_table(path: Path, column: str) -> dict[str, frozenset[str]]:
     """What a column states of every ecg_id: a word, or Python's notation of a dict or list of words.
 
-    An empty field states nothing, nor does a column that is not there.
+    An empty field states nothing, nor do rows of other numbers and a column that is not there.
     """
     try:
         with path.open(encoding="utf-8", newline="") as file:
-            rows = [(str(int(float(row["ecg_id"]))), row.get(column)) for row in csv.DictReader(file)]
-        return {
-            number: frozenset(ast.literal_eval(text)) if text[0] in "[{" else frozenset([text])
-            for number, text in rows
-            if text
-        }
-    except (OSError, UnicodeDecodeError, csv.Error, KeyError, ValueError, TypeError, SyntaxError) as error:
-        raise FoldError(f"expected numbers as ecg_id and words as {column} in {path}: {error!r}") from error
+            rows = [(_number(row.get("ecg_id")), row.get(column)) for row in csv.DictReader(file)]
+        return {number: _words(text) for number, text in rows if number and text}
+    except (OSError, UnicodeDecodeError, csv.Error, ValueError, TypeError, SyntaxError) as error:
+        raise FoldError(f"expected words as {column} in {path}: {error!r}") from error
+
+
+def _number(text: str | None) -> str:
+    """PTB-XL's number of a record, "12" for "12.0"; "" for anything else."""
+    whole = (text or "").removesuffix(".0")
+    return whole if whole.isdigit() else ""
+
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(map(str, ast.literal_eval(text))) if text[0] in "[{" else frozenset([text])

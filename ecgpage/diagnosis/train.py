@@ -191,7 +191,8 @@ class MemberTrainer(ABC):
 
     @abstractmethod
     def batches(self, indices: np.ndarray) -> DataLoader:
-        """Training batches (what the network reads, targets (B, classes + 1)) of the records at the indices."""
+        """Training batches (what the network reads, targets (B, classes + 1), statements after them where the network
+        learns any) of the records at the indices."""
 
     @abstractmethod
     def unchanged(self, indices: np.ndarray) -> DataLoader:
@@ -257,15 +258,15 @@ class MultiLabelLoss:
     """Binary cross-entropy over classes and "abnormal"; rare classes' positives weigh more, unknown targets nothing.
 
     The weight is the square root of negatives per positive: full balance would make rare classes all alarm. targets:
-    (records, outputs); of the outputs from ``classes`` on, statements, the mean counts as much as that of the others.
+    (records, outputs); those from ``judged`` on are statements, whose mean counts as much as that of the others.
     """
 
-    def __init__(self, targets: np.ndarray, classes: int | None = None) -> None:
+    def __init__(self, targets: np.ndarray, judged: int | None = None) -> None:
         positives = np.nansum(targets, axis=0)
         negatives = np.sum(targets == 0, axis=0)
         weight = np.sqrt(negatives / np.maximum(positives, 1)).clip(1.0, LARGEST_POSITIVE_WEIGHT)
         self.positive_weight = torch.from_numpy(weight.astype(np.float32))
-        self.classes = targets.shape[1] if classes is None else classes
+        self.judged = targets.shape[1] if judged is None else judged
 
     def __call__(self, network: nn.Module, batch: tuple[Any, Tensor]) -> tuple[Tensor, dict[str, float]]:
         """Return the loss of a batch (what the network reads, targets (B, outputs))."""
@@ -275,5 +276,5 @@ class MultiLabelLoss:
             logits, targets.nan_to_num(), pos_weight=self.positive_weight.to(logits.device), reduction="none"
         )
         known = targets.isfinite()
-        parts = [(losses[:, part], known[:, part]) for part in (slice(self.classes), slice(self.classes, None))]
+        parts = [(losses[:, part], known[:, part]) for part in (slice(self.judged), slice(self.judged, None))]
         return sum((loss * there).sum() / there.sum().clamp(min=1) for loss, there in parts), {}  # type: ignore[return-value]

@@ -21,8 +21,11 @@ def rough_paper(scale=1.0, taller=1.0, degrees=0.0, tilt=(0.0, 0.0)):
     return there @ change @ np.linalg.inv(there)
 
 
-def traces_on(true_to_rough, late=None, seed=0):
-    """Four rows of four leads, noisy waves, as they lie on rough paper. late: {(row, column): mm an end is off}."""
+def traces_on(true_to_rough, late=None, seed=0, gap=0.0):
+    """Four rows of four leads, noisy waves, as they lie on rough paper.
+
+    late: {(row, column): mm an end is off}; gap: mm between columns.
+    """
     rng, result = np.random.default_rng(seed), []
     for row in range(ROWS):
         for column in range(COLUMNS):
@@ -31,7 +34,7 @@ def traces_on(true_to_rough, late=None, seed=0):
             zero = 30 + 25.0 * row
             wave = 4 * np.exp(-(((x % 20 - 10) / 0.8) ** 2)) + 0.3 * np.sin(x / 9 + rng.uniform(0, 6))
             end = 25 * (start + SECONDS - 1 / 500) + (late or {}).get((row, column), 0.0)
-            points = apply_homography(true_to_rough, np.stack([x, zero - wave], axis=1))
+            points = apply_homography(true_to_rough, np.stack([x + gap * column, zero - wave], axis=1))
             places = np.arange(points[0, 0], points[-1, 0], 1 / 24)
             back = np.interp(places, points[:, 0], x)
             y = np.interp(places, points[:, 0], points[:, 1])
@@ -69,6 +72,14 @@ def test_ends_that_are_seen_wrongly_do_not_count():
     rough = rough_paper(1.02, 1.05, 1.0)
     true, found = places_found(traces_on(rough, late={(0, 3): -3.5, (2, 3): -3.5, (1, 1): 2.5}), rough)
     np.testing.assert_allclose(found[:, 0], true[:, 0], atol=0.6)
+
+
+@pytest.mark.parametrize("gap", [1.0, 2.0, 4.0, 6.0])
+def test_gaps_between_columns_are_no_time(gap):
+    rough = rough_paper(1.02)
+    found = even_paper(traces_on(rough, gap=gap), TO_PICTURE @ np.linalg.inv(rough))
+    places = apply_homography(np.linalg.inv(found) @ TO_PICTURE, np.array([[20.0, 60.0], [120.0, 60.0]]))
+    assert places[1, 0] - places[0, 0] == pytest.approx(100.0, rel=0.01)
 
 
 def test_one_lead_tells_nothing():

@@ -55,12 +55,19 @@ def test_noise_is_no_grid(along, across, seed):
     assert not find_faint_grid(noisy_page(truth, 0.0, seed), about(truth, along, across), LEADS).found
 
 
-@pytest.mark.parametrize("square", [0.78, 1.35])
-def test_lines_of_another_pitch_are_not_taken(square):
-    truth = similarity(PIXELS, 0.0, SIZE, (75.0, 55.0))
-    assert not find_faint_grid(noisy_page(truth, 30.0, 1, square), truth, LEADS).found
+@pytest.mark.parametrize("depth", [10.0, 40.0])
+@pytest.mark.parametrize("square", [0.5, 0.78, 1.35, 2.0])
+def test_lines_of_another_pitch_are_not_taken(square, depth):
+    """Nor every second one of closer lines, nor lines of which every second one would be missing."""
+    truth = similarity(9.0, 0.0, SIZE, (44.0, 31.0))
+    assert find_faint_grid(noisy_page(truth, depth, 1), truth, (10.0, 10.0, 80.0, 50.0)).found
+    assert not find_faint_grid(noisy_page(truth, depth, 1, square), truth, (10.0, 10.0, 80.0, 50.0)).found
 
 
 def test_a_picture_of_few_pixels_has_none():
-    page = Page(np.full((40, 60, 3), 200, np.uint8), (40, 60), np.eye(3), False)
-    assert not find_faint_grid(page, np.diag([0.3, 0.3, 1.0]), (0.0, 0.0, 200.0, 130.0)).found
+    """Eight times the same lines, on a page that is reduced to 40 pixels across."""
+    truth = similarity(PIXELS, 0.0, SIZE, (75.0, 55.0))
+    page, stamp = noisy_page(truth, 60.0, 1), (71.0, 51.0, 79.0, 59.0)
+    assert find_faint_grid(page, truth, stamp).found
+    small = Page(page.image[:40, :60], (40, 60), np.eye(3), False)
+    assert not find_faint_grid(small, np.diag([0.3, 0.3, 1.0]), (0.0, 0.0, 100.0, 80.0)).found

@@ -95,7 +95,7 @@ def test_squares_of_unsure_size_leave_the_usual_speed():
     assert calibration.speed == 25.0
 
 
-def looked_at_again(picture):
+def looked_at_again(picture, grid=None):
     """A page of four by four leads, calibrated 3 % too small by boxes that are 3 % too long, then by its traces."""
     size = picture.shape[:2]
     page, rough = Page(picture, size, np.eye(3), False), rough_paper(1.03, 1.03)
@@ -103,7 +103,7 @@ def looked_at_again(picture):
     first = replace(first, paper_to_page=TO_PICTURE @ np.linalg.inv(rough))
     traces = traces_on(rough)
     boxes = [replace(trace.lead, box=map_box(first.paper_to_page, trace.lead.box)) for trace in traces]
-    return calibrate_again(page, boxes, traces, first)
+    return calibrate_again(page, boxes, traces, first, grid or nothing_found())
 
 
 def test_traces_tell_the_scale_of_a_page_without_a_grid():
@@ -120,8 +120,14 @@ def test_and_where_to_look_for_a_grid():
     assert calibration.pixels_per_mm == pytest.approx((7.0, 7.0), rel=1e-3)
 
 
+def test_but_not_where_one_was_seen_that_contradicts_the_leads():
+    """Multiples and fractions of lines that are seen look like lines every millimetre."""
+    paper = draw_paper(TO_PICTURE @ np.diag([3, 3, 1]), (1000, 2000), noise=6)
+    assert looked_at_again(paper, even_grid(7.0 * 3.4)).source == "layout"
+
+
 def test_a_grid_that_was_found_and_traces_that_tell_nothing_change_nothing():
     found = calibrate(PAGE, (lead(8.0),), even_grid(40.0))
-    assert calibrate_again(PAGE, (lead(8.0),), traces_on(np.eye(3)), found) is found
+    assert calibrate_again(PAGE, (lead(8.0),), traces_on(np.eye(3)), found, even_grid(40.0)) is found
     scaled = calibrate(PAGE, (lead(8.0),), nothing_found())
-    assert calibrate_again(PAGE, (lead(8.0),), (), scaled) is scaled
+    assert calibrate_again(PAGE, (lead(8.0),), (), scaled, nothing_found()) is scaled

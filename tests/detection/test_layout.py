@@ -259,7 +259,9 @@ def test_leads_as_long_as_the_page_show_the_same_time():
     assert {(lead.start, lead.duration) for lead in leads} == {(2.5 * k, 2.5) for k in range(4)}
 
 
-@pytest.mark.parametrize(("width", "seconds"), [(2.0, 2.0), (2.04, 2.0), (1.75, 1.75), (2.4, 2.5), (1.25, 2.5)])
+@pytest.mark.parametrize(
+    ("width", "seconds"), [(2.0, 2.0), (2.04, 2.0), (1.75, 1.75), (1.81, 1.81), (2.4, 2.5), (1.25, 2.5)]
+)
 def test_columns_that_are_measured_to_be_short_last_as_long_as_they_measure(width, seconds):
     """15 leads in five columns of 2 s: the fifth, V7 to V9, is none of the twelve. Half as long is another speed."""
     leads, _ = arrange(page_boxes(), 10.0, pixels_per_second=WIDTH / width)

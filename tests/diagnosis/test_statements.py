@@ -45,7 +45,15 @@ def test_without_tables_nothing_is_stated(tmp_path: Path) -> None:
     assert read_statements(names, database).shape == (RECORDS, 0)
 
 
-@pytest.mark.parametrize("content", ["name\nx", "ecg_id,scp_codes\nx,y", "ecg_id,scp_codes\n1,{'NORM"])
+def test_rows_that_are_of_no_record_state_nothing(tmp_path: Path) -> None:
+    database, names = tables(tmp_path), [str(k + 1) for k in range(RECORDS)]
+    expected = read_statements(names, database)
+    with database.open("a", encoding="utf-8") as file:
+        file.write("\n,,\nJS0001,\"{'LVH': 100.0}\",MID\ninf,,\n")
+    np.testing.assert_array_equal(read_statements(names, database), expected)
+
+
+@pytest.mark.parametrize("content", ["ecg_id,scp_codes\n1,{'NORM", "ecg_id,scp_codes\n1,{NORM: 1}"])
 def test_a_table_of_something_else_is_said_to_be(tmp_path: Path, content: str) -> None:
     database = tmp_path / "ptbxl_database.csv"
     database.write_text(content, encoding="utf-8")
