@@ -24,8 +24,9 @@ SLACK = (0.03, 0.12)
 """Shares by which the squares' width and height may be off: leads tell time better than voltage."""
 
 FINE_STRENGTH, FINE_AGREEMENT = 0.8, 0.93
-"""Strength and agreement (see ``grid.GridEstimate``) from which on lines every millimetre are a grid: by chance alone,
-with two hundred periods or more to a page, agreement stays below 0.9 where there is any strength."""
+"""Strength and agreement (see ``lattice.Lattice``), of upright and of level lines, from which on lines every millimetre
+are a grid: by chance alone, with two hundred periods or more to a page, agreement stays below 0.9 where there is any
+strength."""
 
 STRONG_STRENGTH, STRONG_AGREEMENT = 2.0, 0.9
 """The same of lines every 5 mm, of which few enough fit a page for others to line up with them."""
@@ -62,7 +63,7 @@ def find_faint_grid(
         lattice = fit_lattice(contrast, frequencies)
         if lattice.bend > settings.flat_bend:
             lattice = max(lattice, follow_lattice(contrast, frequencies), key=lambda one: one.quality)
-        seen = lattice.strength >= strength and lattice.agreement >= agreement
+        seen = lattice.strength >= strength and lattice.least_agreement >= agreement
         if seen and _is_near(lattice, square, pixels, contrast) and _is_fundamental(lattice, contrast):
             found = on_page(lattice, np.linalg.inv(flat_to_image), flat.size)
             return found.moved(np.linalg.inv(page.page_to_picture) @ flat.page_to_picture, page.size)

@@ -18,13 +18,14 @@ class Lattice:
     """A lattice on an image; fields as in ``grid.GridEstimate``, in the image's pixels.
 
     agreement: share of the tiles, by weight, whose lines lie where those of their neighbours lead one to expect; a
-        quarter by chance alone.
+        quarter by chance alone. least_agreement: of the axis, upright or level lines, of which it is less.
     """
 
     lattice_to_image: np.ndarray
     nested: bool
     strength: float
     agreement: float
+    least_agreement: float
     centers: np.ndarray
     shifts: np.ndarray
     weights: np.ndarray
@@ -73,19 +74,20 @@ def _finish(contrast: np.ndarray, image_to_lattice: np.ndarray) -> Lattice:
     """Refine a nearly right homography over all tiles and report how well they agree."""
     for _ in range(2):
         combs = read_combs(contrast, image_to_lattice)
-        shifts, weights, _ = track(combs)
+        shifts, weights, *_ = track(combs)
         trust = np.clip(weights - 1.5, 0.0, 6.0)
         image_to_lattice = _fit_robust(combs.centers, combs.centers - shifts, trust, True, soft=True) @ image_to_lattice
         image_to_lattice /= image_to_lattice[2, 2]
     combs = read_combs(contrast, image_to_lattice)
-    shifts, weights, agreement = track(combs)
+    shifts, weights, agreement, least_agreement = track(combs)
     lattice_to_image = np.linalg.inv(image_to_lattice)
     lattice_to_image /= lattice_to_image[2, 2]
     seen = np.sort(weights.min(axis=1))
     strength = float(np.median(seen[len(seen) // 2 :])) if len(seen) else 0.0
     strength /= 0.9 + 0.06 * np.count_nonzero(combs.amplitudes[0])  # by chance alone, more teeth reach higher
     centers = apply_homography(lattice_to_image, combs.centers)
-    return Lattice(lattice_to_image, is_nested(combs.amplitudes), strength, agreement, centers, shifts, weights)
+    nested = is_nested(combs.amplitudes)
+    return Lattice(lattice_to_image, nested, strength, agreement, least_agreement, centers, shifts, weights)
 
 
 def _best_start(combs: Combs) -> np.ndarray:

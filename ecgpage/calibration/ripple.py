@@ -87,7 +87,7 @@ def _ripple(combs: Combs, square: float, bend: Bend, used: Bend) -> tuple[Ripple
     columns, rows = places.max(axis=0) + 1
     if min(columns, rows) < FEWEST_ALONG:
         return None, 0.0
-    shifts, weights, agreement = track(combs)
+    shifts, weights, agreement, _ = track(combs)
     seen, away = square * combs.centers, square * shifts
     first, step = _first_and_step(seen, places)
     nodes = first + step * np.stack(np.meshgrid(np.arange(columns), np.arange(rows)), axis=-1)  # (R, C, 2)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -151,15 +152,25 @@ def find_peaks(combs: Combs, expected: np.ndarray, window: float) -> tuple[np.nd
     return expected + found, np.maximum(here, 0.0)
 
 
-def track(combs: Combs) -> tuple[np.ndarray, np.ndarray, float]:
-    """Follow the pattern's shift from tile to tile, outwards from the clearest ones, across whole units if need be.
+class Tracked(NamedTuple):
+    """A pattern followed over the page.
 
-    Returns shifts (N, 2) in lattice units, continuous over the page; weights (N, 2), the comb's height there; and the
-    agreement, the share of the tiles by weight whose own clearest place is where their neighbours lead one to expect.
+    shifts: (N, 2) in lattice units, continuous over the page; weights: (N, 2), the comb's height there; agreement: the
+    share of the tiles by weight whose own clearest place is where their neighbours lead one to expect; least_agreement:
+    the same of the axis that agrees less.
     """
+
+    shifts: np.ndarray
+    weights: np.ndarray
+    agreement: float
+    least_agreement: float
+
+
+def track(combs: Combs) -> Tracked:
+    """Follow the pattern's shift from tile to tile, outwards from the clearest ones, across whole units if need be."""
     count = len(combs.centers)
     if not count:
-        return np.zeros((0, 2)), np.zeros((0, 2)), 0.0
+        return Tracked(np.zeros((0, 2)), np.zeros((0, 2)), 0.0, 0.0)
     own, heights = find_peaks(combs, np.zeros((count, 2)), 0.5)
     near = np.abs(combs.places[:, None] - combs.places[None]).max(axis=2) <= 1
     np.fill_diagonal(near, False)
@@ -180,8 +191,9 @@ def track(combs: Combs) -> tuple[np.ndarray, np.ndarray, float]:
     close = np.abs((own - expected + 0.5) % 1.0 - 0.5) < 0.12
     trust = np.clip(heights - 1.5, 0.0, 6.0) * near.any(axis=1)[:, None]
     agreement = float((trust * close).sum() / max(1e-9, trust.sum()))
+    least = float(((trust * close).sum(axis=0) / np.maximum(1e-9, trust.sum(axis=0))).min())
     shifts, weights = find_peaks(combs, expected, 0.2)
-    return shifts, weights, agreement
+    return Tracked(shifts, weights, agreement, least)
 
 
 def is_nested(amplitudes: np.ndarray) -> bool:

@@ -48,6 +48,16 @@ def test_it_is_seen_where_a_search_without_a_clue_finds_none():
     assert sum(find_faint_grid(page, about(truth, 1.01, 0.95), LEADS).found for page in pages) >= 4
 
 
+def test_upright_lines_alone_are_no_grid():
+    """They tell nothing of the squares' height."""
+    truth = similarity(PIXELS, 0.0, SIZE, (75.0, 55.0))
+    page = noisy_page(truth, 0.0, 5)
+    x = (np.arange(SIZE[1]) - truth[0, 2]) / PIXELS
+    lines = 30 * np.exp(-((np.abs(x - np.round(x)) / 0.12) ** 2))
+    striped = np.clip(page.image - lines[:, None], 0, 255).astype(np.uint8)
+    assert not find_faint_grid(Page(striped, SIZE, np.eye(3), False), truth, LEADS).found
+
+
 @settings(max_examples=15, deadline=None)
 @given(along=st.floats(0.9, 1.1), across=st.floats(0.9, 1.1), seed=st.integers(0, 999))
 def test_noise_is_no_grid(along, across, seed):
