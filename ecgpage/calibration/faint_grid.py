@@ -31,6 +31,10 @@ strength."""
 STRONG_STRENGTH, STRONG_AGREEMENT = 2.0, 0.9
 """The same of lines every 5 mm, of which few enough fit a page for others to line up with them."""
 
+CLEAR, CLEAR_SHARE = 1.5, 0.04
+"""Peak over noise from which on a tile shows lines, and the least share of the tiles that do, of upright and of level
+lines: of noise alone 0.03, and the few that do may agree by chance."""
+
 AROUND = 15.0
 """Millimetres around the leads that are looked at as well."""
 
@@ -64,6 +68,7 @@ def find_faint_grid(
         if lattice.bend > settings.flat_bend:
             lattice = max(lattice, follow_lattice(contrast, frequencies), key=lambda one: one.quality)
         seen = lattice.strength >= strength and lattice.least_agreement >= agreement
+        seen = seen and (lattice.weights > CLEAR).mean(axis=0).min() >= CLEAR_SHARE
         if seen and _is_near(lattice, square, pixels, contrast) and _is_fundamental(lattice, contrast):
             found = on_page(lattice, np.linalg.inv(flat_to_image), flat.size)
             return found.moved(np.linalg.inv(page.page_to_picture) @ flat.page_to_picture, page.size)
