@@ -74,7 +74,10 @@ def train_stages(
         records = [record for record in records if record.path in only]
     database = database or find_database(data_folder)
     paths = [record.path for record in records]
-    statements = read_statements([path.name for path in paths], database)
+    classified = paths if settings.classifier.seconds > 0 else []
+    statements = read_statements(
+        [path.name for path in classified], database
+    )  # what is wrong is said before hours pass
     drawing = settings.drawing
 
     def state_folder(stage: str, *more: object) -> Path:

@@ -20,7 +20,7 @@ END_ERROR = 0.7
 """Standard deviation of a lead's end that is seen sharply, mm."""
 
 GAP = 0.3
-"""Usual gap between columns, mm: most pages have none, some of several millimetres."""
+"""Standard deviation of the gap between columns, mm: most pages have none, some one of several millimetres."""
 
 LEVEL_ERROR = 0.5
 """Standard deviation, mm, of the level of a piece of a lead: baselines wander."""

@@ -267,7 +267,7 @@ def _arranged(
         warnings.append(f"Lead names were put right by their neighbours: {', '.join(renamed)}.")
     if recovered:
         warnings.append(f"Leads were not detected and taken where the layout has them: {', '.join(recovered)}.")
-    return tuple(leads) if short else _align_edges(leads, columns), tuple(warnings)
+    return _align_edges(leads, columns, step), tuple(warnings)
 
 
 def _column_seconds(share: float, lasting: float | None) -> float:
@@ -291,21 +291,29 @@ def _expected_box(match: _Match, row: int, column: int) -> tuple[float, float, f
     return float(x - match.fit.width / 2), float(y - half), float(x + match.fit.width / 2), float(y + half)
 
 
-def _align_edges(leads: list[LeadBox], columns: int) -> tuple[LeadBox, ...]:
-    """Take the boxes' left and right edges from all of them together: one edge alone is not exact."""
+def _align_edges(leads: list[LeadBox], columns: int, step: float) -> tuple[LeadBox, ...]:
+    """Take the boxes' left and right edges from all of them together: one edge alone is not exact.
+
+    step: seconds from one column to the next, 0 where all show the same.
+    """
+
+    def ends_of(lead: LeadBox) -> tuple[float, float]:
+        """Where a lead begins and ends, in columns."""
+        if not lead.strip:
+            return float(lead.column), lead.column + 1.0
+        return 0.0, lead.duration / step if step else float(columns)
+
     sure = [lead for lead in leads if lead.score > 0]
-    left = [0.0 if lead.strip else float(lead.column) for lead in sure]
-    right = [float(columns) if lead.strip else lead.column + 1.0 for lead in sure]
+    left, right = zip(*map(ends_of, sure), strict=True)
     heights = np.array([middle(lead) for lead in sure] * 2)
     edges = np.array([lead.box[0] for lead in sure] + [lead.box[2] for lead in sure])
-    positions = np.array(left + right)
+    positions = np.array([*left, *right])
     fit = fit_edges(positions, heights, edges, np.array([lead.score for lead in sure] * 2))
     usual = np.median([width(lead) for lead in sure if not lead.strip])
     if np.median(np.abs(edge_at(fit, positions, heights) - edges)) > 0.05 * usual:
         return tuple(leads)
     aligned = []
     for lead in leads:
-        ends = (0, columns) if lead.strip else (lead.column, lead.column + 1)
-        x0, x1 = edge_at(fit, ends, [middle(lead)] * 2)
+        x0, x1 = edge_at(fit, ends_of(lead), [middle(lead)] * 2)
         aligned.append(replace(lead, box=(float(x0), lead.box[1], float(x1), lead.box[3])))
     return tuple(aligned)

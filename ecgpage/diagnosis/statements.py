@@ -10,6 +10,7 @@ from __future__ import annotations
 import ast
 import csv
 import hashlib
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -42,11 +43,9 @@ def read_statements(names: Sequence[str], database: Path | None) -> np.ndarray:
 
 
 def digest_of(statements: np.ndarray) -> str:
-    """What tells statements from others."""
-    content = (
-        np.array(statements.shape, np.int64).tobytes() + np.nan_to_num(statements, nan=2.0).astype(np.int8).tobytes()
-    )
-    return hashlib.blake2b(content, digest_size=16).hexdigest()
+    """What tells statements, (records, statements) of 0, 1 and NaN, from others: 32 hexadecimal digits."""
+    content = json.dumps(np.nan_to_num(statements, nan=2.0).astype(int).tolist())
+    return hashlib.blake2b(content.encode(), digest_size=16).hexdigest()
 
 
 def _columns(numbers: Sequence[str], said: Mapping[str, frozenset[str]]) -> list[np.ndarray]:
@@ -66,16 +65,13 @@ def _read_table(path: Path, column: str) -> dict[str, frozenset[str]]:
     """
     try:
         with path.open(encoding="utf-8", newline="") as file:
-            rows = [(_number(row.get("ecg_id")), row.get(column)) for row in csv.DictReader(file)]
+            rows = [
+                (record_number((row.get("ecg_id") or "").removesuffix(".0")), row.get(column))
+                for row in csv.DictReader(file)
+            ]
         return {number: _words(text) for number, text in rows if number and text}
     except (OSError, UnicodeDecodeError, csv.Error, ValueError, TypeError, SyntaxError) as error:
         raise FoldError(f"expected words as {column} in {path}: {error!r}") from error
-
-
-def _number(text: str | None) -> str:
-    """PTB-XL's number of a record, "12" for "12.0"; "" for anything else."""
-    whole = (text or "").removesuffix(".0")
-    return whole if whole.isdigit() else ""
 
 
 def _words(text: str) -> frozenset[str]:

@@ -167,14 +167,12 @@ class MemberTrainer(ABC):
         stage = replace(self.settings, steps=min(self.settings.steps, steps))
         torch.manual_seed(stage.seed)
         network = NETWORKS[self.member](self.learnt.shape[1] - 1)
-        loss, checkpoint = (
-            MultiLabelLoss(self.learnt[indices], self.targets.shape[1]),
-            self.folder / f"{name}.safetensors",
-        )
+        loss = MultiLabelLoss(self.learnt[indices], self.targets.shape[1])
+        checkpoint = self.folder / f"{name}.safetensors"
         return self.of_classes(train(network, self.batches(indices), loss, stage, checkpoint, report))
 
     def of_classes(self, network: nn.Module) -> nn.Module:
-        """A trained network without what gives statements."""
+        """A trained network of classes and statements -> one of the classes and "abnormal" alone, in eval mode."""
         count = self.targets.shape[1]
         weights = {
             name: part[:count] if name.startswith("head.") else part for name, part in network.state_dict().items()
@@ -276,5 +274,10 @@ class MultiLabelLoss:
             logits, targets.nan_to_num(), pos_weight=self.positive_weight.to(logits.device), reduction="none"
         )
         known = targets.isfinite()
-        parts = [(losses[:, part], known[:, part]) for part in (slice(self.judged), slice(self.judged, None))]
-        return sum((loss * there).sum() / there.sum().clamp(min=1) for loss, there in parts), {}  # type: ignore[return-value]
+        judged, stated = slice(self.judged), slice(self.judged, None)
+        return _mean(losses[:, judged], known[:, judged]) + _mean(losses[:, stated], known[:, stated]), {}
+
+
+def _mean(losses: Tensor, known: Tensor) -> Tensor:
+    """Mean of the losses that are known, both (B, outputs); 0 where none is."""
+    return (losses * known).sum() / known.sum().clamp(min=1)
