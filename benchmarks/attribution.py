@@ -26,8 +26,6 @@ from benchmarks.true_pages import TruePage, read_truth
 from ecgpage.calibration.assembly import assemble, time_origin
 from ecgpage.calibration.grid import GridEstimate
 from ecgpage.calibration.placement import place_traces
-from ecgpage.calibration.pulse import find_pulse
-from ecgpage.calibration.told_scale import apply_scale
 from ecgpage.cli import HERE
 from ecgpage.detection.targets import lead_box
 from ecgpage.digitization.rows import trace_rows
@@ -140,8 +138,7 @@ def digitize(found: Found, truth: TruePage, pipeline: Pipeline, given: str) -> t
     on_paper = [replace(lead, box=flat_box(paper_to_page, lead.box, bend)) for lead in leads]
     traces = trace_rows(pipeline.digitizer, found.page.image, paper_to_picture, on_paper, bend)
     calibration = replace(calibration, paper_to_page=paper_to_page, bend=bend)
-    pulse = find_pulse(found.page.image, paper_to_picture, traces, bend)
-    calibration, timed = apply_scale(calibration, traces, pipeline.printed_scale(found.page, calibration), pulse)
+    calibration, timed = pipeline.told_scale(found.page, calibration, traces)
     if leads is found.leads:  # else their times are true
         traces = list(timed)
     speed, gains = calibration.speed, calibration.gains

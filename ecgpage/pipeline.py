@@ -18,18 +18,19 @@ from ecgpage.calibration.placement import place_traces
 from ecgpage.calibration.pulse import find_pulse
 from ecgpage.calibration.scale import calibrate, calibrate_again, sure_pixels_per_second
 from ecgpage.calibration.scale_reader import PrintedScale, ScaleReader, load_scale_reader
-from ecgpage.calibration.told_scale import apply_scale
+from ecgpage.calibration.told_scale import FAST, apply_scale, at_speed, speed_is_told
 from ecgpage.detection.closer import CLEAR_LEADS, Region, detect_closely, evidence, upright_evidence
 from ecgpage.detection.detector import LeadDetector, load_detector
 from ecgpage.detection.layout import arrange
 from ecgpage.detection.name_reader import NameReader, load_name_reader
 from ecgpage.diagnosis.classifier import Classifier, load_classifier
+from ecgpage.diagnosis.pace import runs_at_half_pace
 from ecgpage.digitization.digitizer import Digitizer, load_digitizer
 from ecgpage.digitization.rows import trace_rows
 from ecgpage.geometry import flat_box, map_box
 from ecgpage.header import RecordHeader
 from ecgpage.io import read_header, read_image
-from ecgpage.leads import MILLIMETERS_PER_SECOND, USUAL_GAINS
+from ecgpage.leads import LEADS, MILLIMETERS_PER_SECOND, USUAL_GAINS
 from ecgpage.page.rectification import rotate_page, straighten_with_grid
 from ecgpage.recording import Calibration, Diagnosis, DigitizedPage, LeadBox, LeadTrace, Page, PageError, Recording
 
@@ -38,6 +39,9 @@ PAGE_SECONDS = 10.0
 
 LOOKS = 2
 """How often a page without a grid to be seen is calibrated again by its traces; from the second on for a grid alone."""
+
+PACE_FS = 250.0
+"""Hz at which beats are looked at for their pace."""
 
 POOR_QUALITY = 5.0
 """dB; limb leads that agree less than this make a page doubtful (see ``assembly.limb_lead_quality``)."""
@@ -133,11 +137,7 @@ class Pipeline:
     ) -> tuple[Calibration | None, tuple[LeadTrace, ...]]:
         if not leads:
             return None, ()
-        calibration, traces = self.calibrate_and_trace(page, grid, leads)
-        paper_to_picture, bend = page.page_to_picture @ calibration.paper_to_page, calibration.bend
-        with self._clock("calibration"):
-            pulse = find_pulse(page.image, paper_to_picture, traces, bend)
-            return apply_scale(calibration, traces, self.printed_scale(page, calibration), pulse)
+        return self.told_scale(page, *self.calibrate_and_trace(page, grid, leads))
 
     def calibrate_and_trace(
         self, page: Page, grid: GridEstimate, leads: Sequence[LeadBox]
@@ -163,6 +163,24 @@ class Pipeline:
             paper_to_page, bend = calibration.paper_to_page, calibration.bend
             on_paper = tuple(replace(lead, box=flat_box(paper_to_page, lead.box, bend)) for lead in leads)
             return tuple(trace_rows(self.digitizer, page.image, page.page_to_picture @ paper_to_page, on_paper, bend))
+
+    def told_scale(
+        self, page: Page, calibration: Calibration, traces: Sequence[LeadTrace]
+    ) -> tuple[Calibration, tuple[LeadTrace, ...]]:
+        """Calibration and traces at the speed and the gains that print and pulse tell.
+
+        Where they tell no speed and the beats run at half the pace of any heart, the page is taken to run at ``FAST``.
+        """
+        with self._clock("calibration"):
+            pulse = find_pulse(page.image, page.page_to_picture @ calibration.paper_to_page, traces, calibration.bend)
+            printed = self.printed_scale(page, calibration)
+            told = apply_scale(calibration, traces, printed, pulse)
+            if calibration.speed == MILLIMETERS_PER_SECOND and not speed_is_told(printed, pulse):
+                placed = place_traces(told[1], calibration.speed).traces
+                signal, _ = assemble(placed, LEADS, PACE_FS, round(PAGE_SECONDS * PACE_FS), speed=calibration.speed)
+                if runs_at_half_pace(signal, PACE_FS):
+                    return at_speed(*told, FAST)
+            return told
 
     def printed_scale(self, page: Page, calibration: Calibration) -> PrintedScale:
         """What the page prints of its paper speed and gain, as far as it is read."""
@@ -192,7 +210,7 @@ def _doubts(
     if calibration.source != "grid":
         doubts.append(f"no grid found: time and voltage are scaled by the leads' extent, {calibration.scale} assumed")
     elif not calibration.is_usual:
-        doubts.append(f"by its print, calibration pulse and grid the page runs at {calibration.scale}")
+        doubts.append(f"by its print, calibration pulse, grid and beats the page runs at {calibration.scale}")
     if left_out:
         names = ", ".join(trace.lead.name for trace in left_out)
         doubts.append(f"left out, their traces being more likely wrong than right: {names}")

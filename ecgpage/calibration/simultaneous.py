@@ -2,6 +2,7 @@
 
 Most electrocardiographs print each column from where the one before ended; some print the same seconds in every
 column. A strip below shows where the beats are, and so which of the two it is, unless they come too regularly to tell.
+Without a strip, columns tell by themselves: beats stand alike in all of them though the rhythm would not bring them so.
 """
 
 from __future__ import annotations
@@ -32,16 +33,32 @@ LIKE, LIKER = 0.85, 0.25
 """Correlation with the strip from which on columns may show its first seconds, and how much better that must be than
 with the seconds that follow from the columns' order."""
 
+ALIKE, LEAST_ALIKE = 0.95, 0.9
+"""Correlation of columns with the first one from which on they may show its seconds where no strip tells: the mean over
+columns, and the least."""
+
+BEAT_SECONDS = (0.3, 2.0)
+"""Shortest and longest time between two beats."""
+
+REGULAR, FIRST_ECHO = 0.5, 0.7
+"""A rhythm's correlation with itself, one beat later, from which on it is known; the shortest time at which it is this
+share of the highest one is a beat."""
+
+LEAST_DRIFT = 0.08
+"""s by which beats of columns that follow each other must come to stand beside those of the first one."""
+
 
 def show_same_seconds(traces: Sequence[LeadTrace], speed: float = MILLIMETERS_PER_SECOND) -> bool:
-    """Whether columns of a page show the seconds of its first column, as far as a rhythm strip tells.
+    """Whether columns of a page show the seconds of its first column, as far as a rhythm strip or their beats tell.
 
     traces: in flat paper's millimetres, with the times of columns that follow each other; speed: mm/s.
     """
     strips = [trace for trace in traces if trace.lead.strip and trace.printed.any()]
     later = [trace for trace in traces if not trace.lead.strip and trace.lead.start > 0 and trace.printed.any()]
-    if not strips or not later:
+    if not later:
         return False
+    if not strips:
+        return _columns_repeat([trace for trace in traces if trace.printed.any()], speed)
     origin = time_origin(traces, speed)
     same, following = [], []
     for start in sorted({trace.lead.start for trace in later}):
@@ -53,6 +70,41 @@ def show_same_seconds(traces: Sequence[LeadTrace], speed: float = MILLIMETERS_PE
         same.append(_likeness(beats, _steepness(strips, origin + speed * seconds), REACH))
         following.append(_likeness(beats, _steepness(strips, origin + speed * (start + seconds)), USUAL_REACH))
     return bool(np.mean(same) > max(LIKE, np.mean(following) + LIKER))
+
+
+def _columns_repeat(traces: Sequence[LeadTrace], speed: float) -> bool:
+    """Whether the beats of all columns stand as in the first one, though their rhythm would bring them elsewhere."""
+    origin, columns = time_origin(traces, speed), []
+    starts = sorted({trace.lead.start for trace in traces})
+    for start in starts:
+        column = [trace for trace in traces if trace.lead.start == start]
+        seconds = np.arange(0.1, column[0].lead.duration - 0.1, STEP)
+        if len(seconds) < FEWEST:
+            return False
+        columns.append(_steepness(column, origin + speed * (start + seconds)))
+    length = min(map(len, columns))
+    columns = [column[:length] for column in columns]
+    beat = _beat_seconds(columns)
+    drifts = [abs(start - beat * round(start / beat)) for start in starts[1:]] if beat else [0.0]
+    alike = [_likeness(columns[0], column, REACH) for column in columns[1:]]
+    return bool(np.mean(alike) > ALIKE and min(alike) > LEAST_ALIKE and max(drifts) > LEAST_DRIFT)
+
+
+def _beat_seconds(columns: Sequence[np.ndarray]) -> float | None:
+    """Seconds from beat to beat in columns (n,) of steepness, None where no regular rhythm is seen within them."""
+    first, last = round(BEAT_SECONDS[0] / STEP), min(round(BEAT_SECONDS[1] / STEP), len(columns[0]) - FEWEST // 2)
+    if last <= first:
+        return None
+    echoes = np.zeros(last + 1)
+    for column in columns:
+        rest = column - column.mean()
+        echo = [np.dot(rest[: len(rest) - lag], rest[lag:]) / (len(rest) - lag) for lag in range(last + 1)]
+        echoes += np.array(echo) / max(echo[0], 1e-9) / len(columns)
+    inner = echoes[first:last]
+    peaks = first + np.flatnonzero((inner >= echoes[first - 1 : last - 1]) & (inner >= echoes[first + 1 : last + 1]))
+    if not len(peaks) or echoes[peaks].max() < REGULAR:
+        return None
+    return float(STEP * peaks[echoes[peaks] >= FIRST_ECHO * echoes[peaks].max()][0])
 
 
 def _steepness(traces: Sequence[LeadTrace], places: np.ndarray) -> np.ndarray:

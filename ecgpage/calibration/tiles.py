@@ -22,6 +22,9 @@ TILE_UNITS = (6.0, 24.0)
 MOST_TILES = 24
 """Tiles along one axis of a whole page, at most."""
 
+STRAIGHT, STRAIGHT_SHARE = 0.12, 0.9
+"""A pattern is straight where so large a share of the tiles' weight lies so near to a line, in lattice units."""
+
 
 @dataclass(frozen=True)
 class Combs:
@@ -186,6 +189,7 @@ def track(combs: Combs) -> Tracked:
         expected = (shifts[around] * share).sum(axis=0) / share.sum(axis=0) if around.any() else np.zeros(2)
         shifts[tile] = expected + (own[tile] - expected + 0.5) % 1.0 - 0.5
         known[tile] = True
+    shifts = _without_slips(shifts, np.clip(heights - 1.5, 0.0, 6.0))
     share = near[..., None] * clear[None]
     expected = (share * shifts[None]).sum(axis=1) / np.maximum(1e-9, share.sum(axis=1))
     close = np.abs((own - expected + 0.5) % 1.0 - 0.5) < 0.12
@@ -194,6 +198,17 @@ def track(combs: Combs) -> Tracked:
     least = float(((trust * close).sum(axis=0) / np.maximum(1e-9, trust.sum(axis=0))).min())
     shifts, weights = find_peaks(combs, expected, 0.2)
     return Tracked(shifts, weights, agreement, least)
+
+
+def _without_slips(shifts: np.ndarray, trust: np.ndarray) -> np.ndarray:
+    """Shifts (N, 2), whole units put right where lines lie in their places but are counted wrongly.
+
+    Where hardly any clear tile lies between two lines, the pattern is straight, and tiles that are whole units off were
+    reached through others that show nothing. On bent paper tiles lie at any part of a unit. trust: (N, 2).
+    """
+    near_line = np.abs(shifts - np.round(shifts)) < STRAIGHT
+    straight = (trust * near_line).sum(axis=0) >= STRAIGHT_SHARE * trust.sum(axis=0)
+    return np.where(straight, shifts - np.round(shifts), shifts)
 
 
 def is_nested(amplitudes: np.ndarray) -> bool:

@@ -37,8 +37,20 @@ def apply_scale(
     shrunk = calibration.speed / printed.speed if printed.speed and on_grid and not calibration.usual_squares else 1.0
     limb, chest = printed.gains or calibration.gains
     gains = (shrunk * limb, shrunk * chest) if printed.gains or pulse is None else (pulse.height, pulse.height)
-    told = replace(calibration, speed=faster * calibration.speed, gains=gains)
-    return told, tuple(
+    return at_speed(replace(calibration, gains=gains), traces, faster * calibration.speed)
+
+
+def speed_is_told(printed: PrintedScale, pulse: Pulse | None) -> bool:
+    """Whether print or pulse say at which speed a page runs, so that nothing else is asked."""
+    return printed.speed is not None or (pulse is not None and pulse.width is not None)
+
+
+def at_speed(
+    calibration: Calibration, traces: Sequence[LeadTrace], speed: float
+) -> tuple[Calibration, tuple[LeadTrace, ...]]:
+    """The same page and traces at another speed, mm/s, at which what is printed lasts longer or shorter."""
+    faster = speed / calibration.speed
+    return replace(calibration, speed=speed), tuple(
         replace(trace, lead=replace(trace.lead, start=trace.lead.start / faster, duration=trace.lead.duration / faster))
         for trace in traces
     )

@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ecgpage.calibration.grid import GridSettings, frequencies_at, measure_grid
+from ecgpage.calibration.tiles import HARMONICS, SHIFTS, Combs, track
 from ecgpage.geometry import apply_homography
 from ecgpage.recording import Page
 from tests.page.drawn_paper import draw_paper, similarity
@@ -139,6 +140,33 @@ def test_curled_paper_is_followed_and_its_bend_reported():
     # An arch of 12 px, 2 mm, less what a tilted plane takes of it, in squares of 5 mm.
     assert 0.03 < grid.bend < 0.4
     assert np.ptp(grid.shifts[:, 1]) > 3 * np.ptp(grid.shifts[:, 0])
+
+
+def combs_at(places, heights):
+    """Combs of tiles in rows, with one peak each along either axis. places: (rows, columns); heights: alike."""
+    rows, columns = places.shape
+    x, y = np.meshgrid(np.arange(columns), np.arange(rows))
+    tiles = np.stack([x.ravel(), y.ravel()], axis=1)
+    shift = np.arange(SHIFTS) / SHIFTS - 0.5
+    away = (shift - places.reshape(-1, 1) + 0.5) % 1 - 0.5
+    along = heights.reshape(-1, 1) * np.exp(-((away / 0.05) ** 2))
+    across = heights.max() * np.exp(-((shift / 0.05) ** 2)) * np.ones_like(along)
+    levels = np.stack([along, across], axis=1).astype(np.float32)
+    return Combs(tiles.astype(float), tiles, levels, np.zeros((2, HARMONICS + 1)))
+
+
+def test_tiles_reached_through_others_that_show_nothing_are_not_counted_a_line_off():
+    """A region between faint tiles in which the lines seem to drift by a whole square."""
+    places, heights = np.zeros((4, 15)), np.full((4, 15), 6.0)
+    places[:, 5], places[:, 6], heights[:, 5:7] = -0.35, -0.65, 1.3
+    shifts = track(combs_at(places, heights)).shifts.reshape(4, 15, 2)
+    np.testing.assert_allclose(np.delete(shifts, (4, 5, 6, 7), axis=1), 0, atol=0.02)
+
+
+def test_lines_that_drift_by_a_square_where_all_see_it_are_followed():
+    places = np.broadcast_to(np.clip(np.arange(15) - 4, 0, 7) / 7, (4, 15))
+    shifts = track(combs_at(places, np.full((4, 15), 6.0))).shifts.reshape(4, 15, 2)
+    np.testing.assert_allclose(shifts[..., 0] - shifts[:, :1, 0], places, atol=0.03)
 
 
 def test_large_and_reduced_pages_agree():

@@ -40,10 +40,23 @@ def test_a_strip_tells_whether_columns_follow_each_other(same: bool) -> None:
     assert show_same_seconds(page(IRREGULAR, same, ("V1", "II"))) == same
 
 
+@pytest.mark.parametrize("same", [True, False])
+@pytest.mark.parametrize("beats", [IRREGULAR, *(np.arange(0.3, 10, step) for step in (0.66, 0.72, 0.78, 0.9, 1.02))])
+def test_without_a_strip_beats_that_stand_alike_tell(beats: np.ndarray, same: bool) -> None:
+    assert show_same_seconds(page(beats, same, strips=())) == same
+
+
+def test_slow_beats_that_stand_alike_without_a_strip_tell_nothing() -> None:
+    """One beat to a column: no rhythm is seen that could have brought them there."""
+    assert not show_same_seconds(page(np.arange(0.4, 10, 2.5), False, strips=()))
+
+
 def test_what_cannot_be_told_follows_the_usual_order() -> None:
-    """Without a strip; with beats that stand at the same places in every column either way."""
-    assert not show_same_seconds(page(IRREGULAR, True, strips=()))
-    assert not show_same_seconds(page(REGULAR, True)) and not show_same_seconds(page(REGULAR, False))
+    """Beats that stand at the same places in every column either way."""
+    for strips in ((), ("II",)):
+        assert not show_same_seconds(page(REGULAR, True, strips)) and not show_same_seconds(
+            page(REGULAR, False, strips)
+        )
     assert not show_same_seconds([])
 
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from ecgpage.calibration.pulse import HEIGHTS, WIDTHS, Pulse
 from ecgpage.calibration.scale_reader import PrintedScale
-from ecgpage.calibration.told_scale import apply_scale
+from ecgpage.calibration.told_scale import apply_scale, at_speed, speed_is_told
 from ecgpage.leads import GAINS, SPEEDS, USUAL_GAINS, gain_of
 from ecgpage.recording import Calibration, LeadBox, LeadTrace
 
@@ -76,3 +76,25 @@ def test_without_a_grid_no_printed_speed_is_believed():
 def test_a_print_that_is_not_believed_does_not_hide_the_pulse():
     told, _ = apply_scale(calibration(), TRACES, PrintedScale(12.5), Pulse(10.0, 10.0))
     assert told.speed == 50.0
+
+
+@pytest.mark.parametrize(
+    ("printed", "pulse", "told"),
+    [
+        (NOTHING, None, False),
+        (PrintedScale(gains=(10.0, 10.0)), Pulse(10.0, None), False),
+        (PrintedScale(25.0), None, True),
+        (NOTHING, Pulse(10.0, 5.0), True),
+    ],
+)
+def test_print_or_a_pulses_width_tell_the_speed(printed, pulse, told):
+    assert speed_is_told(printed, pulse) == told
+
+
+@given(st.sampled_from(SPEEDS), st.sampled_from(SPEEDS))
+def test_another_speed_changes_times_and_no_length(before, after):
+    changed, [timed] = at_speed(calibration(before), TRACES, after)
+    assert changed.speed == after and changed.gains == USUAL_GAINS
+    assert after * timed.lead.duration == pytest.approx(before * LEAD.duration)
+    assert after * timed.lead.start == pytest.approx(before * LEAD.start)
+    np.testing.assert_array_equal(timed.x, X)

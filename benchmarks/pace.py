@@ -1,0 +1,75 @@
+"""Fits what tells beats at half their pace from others, and prints it: ``python -m benchmarks.pace -d RECORDS``.
+
+Each record is looked at as a 3x4 page of its own signal at 25 mm/s, and as one at 50 mm/s read at 25, noisy. Prints the
+weights and the bias of ``ecgpage.diagnosis.pace``, fitted to all records, and, each fifth of the records told by what
+was fitted to the others, how many are told rightly and wrongly from which log-odds on.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GroupKFold, cross_val_predict
+
+from ecgpage.diagnosis.pace import SURE, pace_figures
+from ecgpage.io import find_records
+from ecgpage.leads import LEADS, layout_3x4
+from ecgpage.reporting import text_table
+from ecgpage.synthesis.records import read_standard_leads
+
+NOISE = 0.01
+"""mV."""
+
+PAGE_SECONDS = 10.0
+
+
+def as_page(signal: np.ndarray, fs: float, rng: np.random.Generator) -> np.ndarray:
+    """What a 3x4 page shows of a signal (samples, 12) mV that it takes for ten seconds long."""
+    shown = np.full(signal.shape, np.nan, np.float32)
+    for lead in layout_3x4(()).leads:
+        part = slice(round(lead.start * fs), round((lead.start + lead.duration) * fs))
+        shown[part, LEADS.index(lead.name)] = signal[part, LEADS.index(lead.name)]
+    return shown + rng.normal(0, NOISE, shown.shape).astype(np.float32)
+
+
+def both_paces(record: Path, rng: np.random.Generator) -> list[np.ndarray | None]:
+    """The figures of a record's beats at their pace and at half of it, None where nothing is told."""
+    signal, fs = read_standard_leads(record)
+    signal = signal[: round(PAGE_SECONDS * fs)].astype(np.float32)
+    return [pace_figures(as_page(signal[: len(signal) // slower], fs / slower, rng), fs / slower) for slower in (1, 2)]
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Fit and print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("-d", "--data", type=Path, required=True, help="folder of WFDB records")
+    parser.add_argument("-n", "--number", type=int, default=2000, help="records, at most")
+    options = parser.parse_args(arguments)
+    rng = np.random.default_rng(7)
+    names = find_records(options.data)
+    chosen = [names[k] for k in rng.permutation(len(names))[: options.number]]
+    rows = [
+        (figures, slow, number)
+        for number, name in enumerate(chosen)
+        for slow, figures in enumerate(both_paces(options.data / name, rng))
+        if figures is not None
+    ]
+    figures, slow, groups = (np.array(column) for column in zip(*rows, strict=True))
+    model = LogisticRegression(C=100.0, max_iter=1000)
+    odds = cross_val_predict(model, figures, slow, groups=groups, cv=GroupKFold(5), method="decision_function")
+    model.fit(figures, slow)
+    print("weights", model.coef_[0].round(2).tolist(), "bias", round(float(model.intercept_[0]), 2))
+    print(f"{len(chosen)} records, {len(rows)} of {2 * len(chosen)} pages with beats enough")
+    table = [
+        [level, int((odds[slow == 1] >= level).sum()), int((odds[slow == 0] >= level).sum())]
+        for level in (0.0, 1.0, 2.0, 3.0, SURE, 5.0, 6.0)
+    ]
+    print(text_table(["log-odds", f"told of {(slow == 1).sum()}", f"wrongly of {(slow == 0).sum()}"], table, digits=1))
+
+
+if __name__ == "__main__":
+    main()
