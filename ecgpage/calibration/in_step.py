@@ -3,8 +3,9 @@
 A recorder's head that is not quite square to paper with a printed grid writes lower rows later or earlier than upper
 ones, by some milliseconds that no grid shows; and the last of a bend that the grid does not tell moves a row by itself.
 Three laws show it: I + III = II (Einthoven), aVR + aVL + aVF = 0 (Goldberger), and a lead that is printed twice is the
-same lead. They put right where rows stand in time, by fractions of a millimetre, and nothing else: the limb leads'
-agreement stays a check of heights, names and scales, no longer of the last milliseconds.
+same lead. Of the first two one number is taken, how far the print leans: the limb leads' agreement stays a check of all
+else. Steps of single rows that make them agree better were tried: what one half of a column tells makes the other half
+agree less on most pages, so none are taken.
 """
 
 from __future__ import annotations
@@ -13,7 +14,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
-from scipy.optimize import minimize
 
 from ecgpage.recording import LeadTrace
 
@@ -38,15 +38,8 @@ LARGEST_SKEW, SKEW_STEP = 0.016, 0.0005
 LARGEST_STEP, STEPS = 0.6, 25
 """Millimetres by which a strip is moved at most, and how many places are tried."""
 
-LEAST_GAIN, LEAST_ROW_GAIN = 1.0, 0.5
-"""dB by which leads must agree better for a skew or a strip's step, and for steps of three rows, to be believed."""
-
-LARGEST_ROW_STEP, PULL = 0.3, 0.02
-"""Millimetres by which one of three rows is moved against another at most, and what half of that costs, as a share of
-the power that their sum has without steps."""
-
-STEP_ACCURACY = 0.003
-"""Millimetres to which the steps of three rows are found: a tenth of a millisecond."""
+LEAST_GAIN = 1.0
+"""dB by which leads must agree better for a skew or a step to be believed."""
 
 SMALLEST_SKEW = 0.0005
 """Below it a page counts as straight."""
@@ -60,8 +53,8 @@ Law = list[tuple[LeadTrace, float]]
 def print_skew(traces: Sequence[LeadTrace]) -> float:
     """How far the print leans, mm of time per mm of height downwards; 0 where nothing sure is told.
 
-    traces: of one page, in paper millimetres, those of one instant at one x. The limb leads must agree better for it;
-    leads printed twice help to tell how far, but by themselves they may as well stand out of step.
+    traces: of one page, in paper millimetres, those of one instant at one x. The limb leads must agree better for it
+    by each of their laws; leads printed twice help to tell how far, but by themselves they may stand out of step.
     """
     usable = _usable(traces)
     tried = np.arange(-LARGEST_SKEW, LARGEST_SKEW + SKEW_STEP / 2, SKEW_STEP)
@@ -70,9 +63,9 @@ def print_skew(traces: Sequence[LeadTrace]) -> float:
         return 0.0
     twice = _losses([[(strip, 1.0), (segment, -1.0)] for strip, segment in _twice(usable)], tried)
     skew, gain = _least(tried, np.mean(limb + twice, axis=0))
-    loss = np.mean(limb, axis=0)
-    told = loss[len(tried) // 2] - np.interp(skew, tried, loss)
-    return skew if min(gain, told) >= LEAST_GAIN and abs(skew) >= SMALLEST_SKEW else 0.0
+    told = [loss[len(tried) // 2] - np.interp(skew, tried, loss) for loss in limb]
+    sure = min(gain, np.mean(told)) >= LEAST_GAIN and min(told) > 0
+    return skew if sure and abs(skew) >= SMALLEST_SKEW else 0.0
 
 
 def _losses(laws: Sequence[Law], tried: np.ndarray) -> list[np.ndarray]:
@@ -115,39 +108,6 @@ def strips_in_step(traces: Sequence[LeadTrace]) -> list[LeadTrace]:
             step = place if gain >= LEAST_GAIN else 0.0
         result.append(trace.moved(step) if step else trace)
     return result
-
-
-def limb_rows_in_step(traces: Sequence[LeadTrace]) -> list[LeadTrace]:
-    """The traces, with the limb leads' rows moved in time, as little as may be, to where their sums are least.
-
-    Three leads of a law together stay where they are, so that the time origin does not move.
-    """
-    moves: dict[int, float] = {}
-    for law in _limb_laws(_usable(traces)):
-        if len({trace.lead.start for trace, _ in law}) == 1:
-            moves |= {id(trace): step for (trace, _), step in zip(law, _row_steps(law), strict=True) if step}
-    return [trace.moved(moves[id(trace)]) if id(trace) in moves else trace for trace in traces]
-
-
-def _row_steps(law: Law) -> np.ndarray:
-    """Millimetres by which a law's three leads are to be moved, (3,), 0 on average; all 0 where nothing is told."""
-    before = _residual(law, 0.0)
-    if not np.isfinite(before):
-        return np.zeros(3)
-
-    def rest(steps: np.ndarray) -> float:
-        """Power of the law's sum, and what the steps of its first two leads cost, over what it was."""
-        moved: Law = [(trace.moved(at), sign) for (trace, sign), at in zip(law, [*steps, 0.0], strict=True)]
-        return 10 ** ((_residual(moved, 0.0) - before) / 10) + PULL * float(np.sum((2 * steps / LARGEST_ROW_STEP) ** 2))
-
-    start = np.array([[0.0, 0.0], [0.05, 0.0], [0.0, 0.05]])
-    found = minimize(
-        rest, start[0], method="Nelder-Mead", options={"initial_simplex": start, "xatol": STEP_ACCURACY, "fatol": 1e-4}
-    )
-    steps = np.append(found.x, 0.0)
-    if np.ptp(steps) > LARGEST_ROW_STEP or not found.fun <= 10 ** (-LEAST_ROW_GAIN / 10):
-        return np.zeros(3)
-    return steps - steps.mean()
 
 
 def without_skew(traces: Sequence[LeadTrace], skew: float) -> list[LeadTrace]:

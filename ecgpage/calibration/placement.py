@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ecgpage.calibration.assembly import part_trusted
-from ecgpage.calibration.in_step import limb_rows_in_step, print_skew, strips_in_step, without_skew
+from ecgpage.calibration.in_step import print_skew, strips_in_step, without_skew
 from ecgpage.calibration.simultaneous import as_same_seconds, show_same_seconds
 from ecgpage.recording import LeadTrace
 
@@ -32,4 +32,4 @@ def place_traces(traces: Sequence[LeadTrace], speed: float) -> Placed:
     if skew:
         trusted = without_skew(trusted, skew)
         notes.append(f"by leads that must agree, the print stands {np.degrees(skew):+.2f} degrees askew on its grid")
-    return Placed(limb_rows_in_step(strips_in_step(trusted)), left_out, tuple(notes))
+    return Placed(strips_in_step(trusted), left_out, tuple(notes))

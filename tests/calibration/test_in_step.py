@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ecgpage.calibration.assembly import assemble, limb_lead_quality
-from ecgpage.calibration.in_step import limb_rows_in_step, print_skew, strips_in_step, without_skew
+from ecgpage.calibration.in_step import print_skew, strips_in_step, without_skew
 from ecgpage.calibration.placement import place_traces
 from ecgpage.leads import LEADS, layout_3x4
 from ecgpage.recording import LeadBox, LeadTrace
@@ -142,39 +142,3 @@ def test_noise_tells_no_skew():
     for size in (0.3, 1.0, 8.0):
         noisy = [replace(trace, y=trace.y + smooth_noise(rng, len(trace.y), size)) for trace in page(0.0)]
         assert print_skew(noisy) == 0
-
-
-@settings(deadline=None, max_examples=10)
-@given(st.lists(st.floats(-0.1, 0.1), min_size=6, max_size=6))
-def test_limb_rows_are_put_in_step_with_each_other_where_they_stand(late):
-    """Each law's three leads, against their mean; no chest lead moves."""
-    traces = page(0.0)
-    out_of_step = [
-        trace.moved(late[LEADS.index(trace.lead.name)])
-        if trace.lead.name in LEADS[:6] and not trace.lead.strip
-        else trace
-        for trace in traces
-    ]
-    for before, moved, after in zip(traces, out_of_step, limb_rows_in_step(out_of_step), strict=True):
-        three = np.array_split(late, 2)[LEADS.index(before.lead.name) // 3 % 2]
-        if before.lead.name not in LEADS[:6] or before.lead.strip:
-            assert after is moved
-        elif np.ptp(three) > 0.02:
-            np.testing.assert_allclose(after.x - before.x, np.mean(three), atol=0.012)
-
-
-def test_rows_too_far_apart_stay_where_they_are():
-    traces = [trace.moved(0.5) if trace.lead.name == "III" else trace for trace in page(0.0)]
-    for before, after in zip(traces, limb_rows_in_step(traces), strict=True):
-        assert after is before
-
-
-def test_heights_that_break_the_law_move_no_row():
-    """Another lead in place of III: no step makes the three agree."""
-    rng = np.random.default_rng(5)
-    traces = [
-        replace(trace, y=trace.zero + smooth_noise(rng, len(trace.y), 3.0)) if trace.lead.name == "III" else trace
-        for trace in page(0.0)
-    ]
-    for before, after in zip(traces, limb_rows_in_step(traces), strict=True):
-        assert after is before
