@@ -27,6 +27,10 @@ INPUT = DetectorSettings().size
 AROUND = (0.15, 0.3)
 """What is looked at around the boxes then, of their common width and height: further leads may lie there."""
 
+WIDE, NARROWER = 2.0, 1.3
+"""Widths over heights of pages: wider ones, on which leads are not clear, are looked at squeezed to the usual shape, as
+paper that runs fast or long looks at the usual speed."""
+
 
 Region = tuple[float, float, float, float]
 """A part of a page: x0, y0, x1, y1, page pixels."""
@@ -37,9 +41,28 @@ def detect_closely(
 ) -> list[LeadBox]:
     """Detect the leads of a page, and again on the part that holds them where that is much smaller.
 
-    gridded: where a grid is printed; looked at first where little is found on the whole page. Boxes in page pixels, of
-    the look that gives the better evidence.
+    gridded: where a grid is printed; looked at first where little is found on the whole page. A wide page on which
+    little is found is looked at squeezed as well. Boxes in page pixels, of the look that gives the best evidence.
     """
+    boxes = _detect_closely(detector, page, gridded)
+    if evidence(boxes) < CLEAR_LEADS and page.size[1] > WIDE * page.size[0]:
+        boxes = max(boxes, _detect_squeezed(detector, page, gridded), key=evidence)
+    return boxes
+
+
+def _detect_squeezed(detector: Callable[[Page], list[LeadBox]], page: Page, gridded: Region | None) -> list[LeadBox]:
+    """As `_detect_closely`, on the page squeezed to the usual shape; boxes in the page's own pixels."""
+    height, width = page.size
+    squeeze = width / (NARROWER * height)
+    narrow_to_picture = page.page_to_picture @ np.diag([squeeze, 1.0, 1.0])
+    narrow = Page(page.image, (height, round(width / squeeze)), narrow_to_picture, page.outlined)
+    there = gridded and (gridded[0] / squeeze, gridded[1], gridded[2] / squeeze, gridded[3])
+    found = [(one, one.box) for one in _detect_closely(detector, narrow, there)]
+    return [replace(one, box=(squeeze * x0, y0, squeeze * x1, y1)) for one, (x0, y0, x1, y1) in found]
+
+
+def _detect_closely(detector: Callable[[Page], list[LeadBox]], page: Page, gridded: Region | None) -> list[LeadBox]:
+    """Detect on the whole page, where little is found on its grid, and on the part that holds what was found."""
     boxes = detector(page)
     if gridded is not None and evidence(boxes) < CLEAR_LEADS:
         boxes = max(boxes, _look(detector, page, gridded), key=evidence)

@@ -45,6 +45,25 @@ def test_page_that_its_leads_fill_is_looked_at_once():
     assert len(detector.sizes) == 1 and boxes[0].box == (20, 20, 45, 40)
 
 
+@pytest.mark.parametrize(("width", "clear"), [(3000, 12), (1900, 0)])
+def test_a_wide_page_is_looked_at_squeezed_and_boxes_stay_in_page_pixels(width, clear):
+    """Leads that are clear only on pages of the usual shape: on a page thrice as wide as high, and on one less wide."""
+    seen = []
+
+    def detector(narrow):
+        seen.append(narrow.size)
+        x, y = narrow.page_to_picture[:2, 2]
+        stretch = narrow.page_to_picture[0, 0]
+        if narrow.size[1] > 1.5 * narrow.size[0]:
+            return []
+        boxes = [((x0 - x) / stretch, y0 - y, (x1 - x) / stretch, y1 - y) for x0, y0, x1, y1 in TRUE]
+        return [LeadBox(name, box, 0.8) for name, box in zip(LEADS, boxes, strict=True)]
+
+    found = detect_closely(detector, page(1000, width))
+    assert len(found) == clear and (not clear or seen[1] == (1000, 1300))
+    np.testing.assert_allclose([box.box for box in found], TRUE[:clear] if clear else np.zeros((0,)))
+
+
 def test_the_better_look_is_kept():
     looks = iter([[LeadBox(name, box, 0.6) for name, box in zip(LEADS, TRUE, strict=True)], []])
     assert len(detect_closely(lambda _: next(looks), page(1000, 1500))) == 12
