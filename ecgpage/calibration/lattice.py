@@ -74,7 +74,7 @@ def _finish(contrast: np.ndarray, image_to_lattice: np.ndarray) -> Lattice:
     """Refine a nearly right homography over all tiles and report how well they agree."""
     for _ in range(2):
         combs = read_combs(contrast, image_to_lattice)
-        shifts, weights, *_ = track(combs)
+        shifts, weights, *_ = track(combs, fitted=False)
         trust = np.clip(weights - 1.5, 0.0, 6.0)
         image_to_lattice = _fit_robust(combs.centers, combs.centers - shifts, trust, True, soft=True) @ image_to_lattice
         image_to_lattice /= image_to_lattice[2, 2]

@@ -169,8 +169,11 @@ class Tracked(NamedTuple):
     least_agreement: float
 
 
-def track(combs: Combs) -> Tracked:
-    """Follow the pattern's shift from tile to tile, outwards from the clearest ones, across whole units if need be."""
+def track(combs: Combs, fitted: bool = True) -> Tracked:
+    """Follow the pattern's shift from tile to tile, outwards from the clearest ones, across whole units if need be.
+
+    fitted: whether the lattice lies where most of the lines do, so that tiles counted a whole unit off are told.
+    """
     count = len(combs.centers)
     if not count:
         return Tracked(np.zeros((0, 2)), np.zeros((0, 2)), 0.0, 0.0)
@@ -189,7 +192,8 @@ def track(combs: Combs) -> Tracked:
         expected = (shifts[around] * share).sum(axis=0) / share.sum(axis=0) if around.any() else np.zeros(2)
         shifts[tile] = expected + (own[tile] - expected + 0.5) % 1.0 - 0.5
         known[tile] = True
-    shifts = _without_slips(shifts, np.clip(heights - 1.5, 0.0, 6.0))
+    if fitted:
+        shifts = _without_slips(shifts, np.clip(heights - 1.5, 0.0, 6.0))
     share = near[..., None] * clear[None]
     expected = (share * shifts[None]).sum(axis=1) / np.maximum(1e-9, share.sum(axis=1))
     close = np.abs((own - expected + 0.5) % 1.0 - 0.5) < 0.12
