@@ -13,11 +13,15 @@ from benchmarks.calibration import page_errors
 from benchmarks.detection import leads_right, true_boxes, turned
 from benchmarks.digitizer_choices import CHOICES, draw_batches, evaluate
 from benchmarks.learning_curve import follow
+from benchmarks.pace import as_page, both_paces
 from benchmarks.profile_drop import kept_network
 from benchmarks.reliability import draw
+from benchmarks.row_steps import best_steps as row_steps
+from benchmarks.row_steps import gains, moved
 from benchmarks.synthesis import PAGE_PIXELS, measure
 from benchmarks.trace_sheet import best_steps, sizes
 from benchmarks.true_pages import TruePage, flat_paper, read_truth
+from ecgpage.calibration.in_step import limb_laws
 from ecgpage.diagnosis.classifier import NETWORKS
 from ecgpage.diagnosis.train import TRAINERS
 from ecgpage.digitization.crop import SUBCOLUMNS
@@ -34,6 +38,7 @@ from ecgpage.synthesis.signals import AS_RECORDED
 from ecgpage.training.checkpoints import CheckpointError, TrainingState, save_state
 from ecgpage.training.configuration import TrainingSettings
 from ecgpage.training.optimizer import make_optimizer
+from tests.calibration.test_in_step import page as page_of_rows
 from yolov7.average import AveragedModel
 
 
@@ -221,3 +226,25 @@ def test_a_kept_network_is_the_averaged_one_and_nothing_is_written(tmp_path, sta
     assert not kept.training and checkpoint.read_bytes() == before
     with pytest.raises(CheckpointError, match="expected a classifier's training"):
         kept_network(trainer, tmp_path / "signal-1.safetensors", settings)
+
+
+def test_steps_of_rows_that_are_out_of_step_hold_in_the_other_half():
+    [einthoven, goldberger] = limb_laws(page_of_rows(0.0))
+    late = moved(einthoven, np.array([0.1, -0.05, 0.0]))
+    np.testing.assert_allclose(row_steps(late), [-0.1, 0.05, 0.0], atol=0.01)
+    assert min(gains(late)) > 6
+    assert max(np.abs(row_steps(goldberger))) < 0.01
+
+
+def test_steps_told_by_noise_do_not_hold_in_the_other_half():
+    rng = np.random.default_rng(2)
+    rough = [replace(trace, y=trace.y + rng.normal(0, 0.5, len(trace.y))) for trace in page_of_rows(0.0)]
+    assert np.mean([gains(law) for law in limb_laws(rough)]) < 0.5
+
+
+def test_both_paces_of_a_record_are_told_by_its_page(root):
+    signal = np.ones((1000, 12), np.float32)
+    shown = as_page(signal, 100.0, np.random.default_rng(0))
+    assert np.isfinite(shown).mean() == pytest.approx(0.25)
+    usual, slowed = both_paces(root / "benchmarks" / "records" / "01825_hr", np.random.default_rng(0))
+    assert usual[0] > slowed[0] and usual[1] < slowed[1] and usual[2] < slowed[2]

@@ -9,9 +9,12 @@ from PIL import Image
 from ecgpage import pipeline
 from ecgpage.calibration.assembly import limb_lead_quality
 from ecgpage.calibration.grid import nothing_found
-from ecgpage.leads import LEADS
+from ecgpage.calibration.scale_reader import PrintedScale
+from ecgpage.leads import LEADS, layout_3x4
 from ecgpage.pipeline import Pipeline, digitize_record, merge_pages
-from ecgpage.recording import Calibration, DigitizedPage, LeadBox, Page, PageError, Recording
+from ecgpage.recording import Calibration, DigitizedPage, LeadBox, LeadTrace, Page, PageError, Recording
+from tests.diagnosis.test_pace import FS as HEART_FS
+from tests.diagnosis.test_pace import heart
 
 PICTURE = np.full((170, 220, 3), 255, np.uint8)
 
@@ -144,3 +147,27 @@ def test_a_page_without_a_grid_is_calibrated_again_by_its_traces(monkeypatch, an
     calibration, traces = Pipeline(None, None).calibrate_and_trace(page, nothing_found(), (box,))
     assert calibration.source == source and len(traced) == tracings
     assert traces == (f"traced at {calibration.paper_to_page[0, 0]:g}",)
+
+
+def traces_of(slower: float) -> list[LeadTrace]:
+    """A 3x4 page's traces at 25 mm/s of a heart at 70 beats a minute, all of it so many times slower."""
+    signal, traces = heart(70.0, slower), []
+    for lead in layout_3x4(()).leads:
+        first, count = round(lead.start * HEART_FS), round(lead.duration * HEART_FS)
+        x = 20.0 + 25.0 * (lead.start + np.arange(count) / HEART_FS)
+        y = 40.0 + 30 * lead.row - 10.0 * signal[first : first + count, LEADS.index(lead.name)]
+        box = (float(x[0]), float(y.min()), float(x[-1]), float(y.max()))
+        known = LeadBox(lead.name, box, 0.9, False, lead.row, lead.column, lead.start, lead.duration)
+        traces.append(LeadTrace(known, x, y, np.ones(count), np.full(count, 0.1), zero=40.0 + 30 * lead.row))
+    return traces
+
+
+@pytest.mark.parametrize(("slower", "printed", "speed"), [(2.0, None, 50.0), (2.0, 25.0, 25.0), (1.0, None, 25.0)])
+def test_beats_tell_the_speed_of_a_page_that_does_not(slower, printed, speed):
+    """Twice as slow as any heart; on a page that prints its speed; as they are."""
+    page = Page(PICTURE, PICTURE.shape[:2], np.eye(3), False)
+    stages = Pipeline(NoLeads(), None, scale_reader=lambda *_: PrintedScale(printed))
+    calibration, traces = stages.told_scale(page, Calibration(np.eye(3), (1.0, 1.0), "grid"), traces_of(slower))
+    assert calibration.speed == speed
+    assert {trace.lead.duration for trace in traces} == {2.5 * 25 / speed}
+    assert max(trace.lead.start for trace in traces) == 7.5 * 25 / speed

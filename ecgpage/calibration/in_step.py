@@ -56,12 +56,11 @@ def print_skew(traces: Sequence[LeadTrace]) -> float:
     traces: of one page, in paper millimetres, those of one instant at one x. The limb leads must agree better for it
     by each of their laws; leads printed twice help to tell how far, but by themselves they may stand out of step.
     """
-    usable = _usable(traces)
     tried = np.arange(-LARGEST_SKEW, LARGEST_SKEW + SKEW_STEP / 2, SKEW_STEP)
-    limb = _losses(_limb_laws(usable), tried)
+    limb = _losses(limb_laws(traces), tried)
     if not limb:
         return 0.0
-    twice = _losses([[(strip, 1.0), (segment, -1.0)] for strip, segment in _twice(usable)], tried)
+    twice = _losses([[(strip, 1.0), (segment, -1.0)] for strip, segment in _twice(_usable(traces))], tried)
     skew, gain = _least(tried, np.mean(limb + twice, axis=0))
     told = [loss[len(tried) // 2] - np.interp(skew, tried, loss) for loss in limb]
     sure = min(gain, np.mean(told)) >= LEAST_GAIN and min(told) > 0
@@ -70,13 +69,13 @@ def print_skew(traces: Sequence[LeadTrace]) -> float:
 
 def _losses(laws: Sequence[Law], tried: np.ndarray) -> list[np.ndarray]:
     """How far laws hold at the skews tried, dB each, of those whose leads share enough."""
-    losses = [np.array([_residual(law, skew) for skew in tried]) for law in laws]
+    losses = [np.array([law_residual(law, skew) for skew in tried]) for law in laws]
     return [loss for loss in losses if np.isfinite(loss).all()]
 
 
-def _limb_laws(traces: Sequence[LeadTrace]) -> list[Law]:
+def limb_laws(traces: Sequence[LeadTrace]) -> list[Law]:
     """The laws of the limb leads whose three leads are among the traces; short segments go before strips."""
-    named = {trace.lead.name: trace for trace in sorted(traces, key=lambda trace: not trace.lead.strip)}
+    named = {trace.lead.name: trace for trace in sorted(_usable(traces), key=lambda trace: not trace.lead.strip)}
     return [
         [(named[name], sign) for name, sign in law.items()] for law in LIMB_LAWS if all(name in named for name in law)
     ]
@@ -103,7 +102,7 @@ def strips_in_step(traces: Sequence[LeadTrace]) -> list[LeadTrace]:
     for trace in traces:
         segment, step = others.get(id(trace)), 0.0
         if segment is not None:
-            loss = np.array([_residual([(trace.moved(at), 1.0), (segment, -1.0)], 0.0) for at in tried])
+            loss = np.array([law_residual([(trace.moved(at), 1.0), (segment, -1.0)], 0.0) for at in tried])
             place, gain = _least(tried, loss) if np.isfinite(loss).all() else (0.0, 0.0)
             step = place if gain >= LEAST_GAIN else 0.0
         result.append(trace.moved(step) if step else trace)
@@ -136,8 +135,8 @@ def _twice(traces: Sequence[LeadTrace]) -> list[tuple[LeadTrace, LeadTrace]]:
     return [(trace, segments[trace.lead.name]) for trace in traces if trace.lead.strip and trace.lead.name in segments]
 
 
-def _residual(law: Law, skew: float) -> float:
-    """Power of a law's sum over that of its largest lead, dB; NaN where the leads share too little."""
+def law_residual(law: Law, skew: float = 0.0, shortest: float = SHORTEST_MM) -> float:
+    """Power of a law's sum over that of its largest lead, dB; NaN where the leads share less than ``shortest`` mm."""
     lines, first, last = [], -np.inf, np.inf
     for trace, _ in law:
         x = _sheared(trace, skew)
@@ -146,12 +145,12 @@ def _residual(law: Law, skew: float) -> float:
             return float("nan")
         first, last = max(first, there[0] + MARGIN_MM), min(last, there[-1] - MARGIN_MM)
         lines.append(x)
-    if last - first < SHORTEST_MM:
+    if last - first < shortest:
         return float("nan")
     places = np.arange(first, last, STEP_MM)
     seen = [np.interp(places, x, trace.printed.astype(float)) for (trace, _), x in zip(law, lines, strict=True)]
     places = places[np.min(seen, axis=0) > 0.5]
-    if len(places) * STEP_MM < SHORTEST_MM:
+    if len(places) * STEP_MM < shortest:
         return float("nan")
     values = [
         sign * (-1 if trace.lead.inverted else 1) * np.interp(places, x, trace.zero - trace.y)
