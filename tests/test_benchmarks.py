@@ -13,7 +13,7 @@ from benchmarks.calibration import page_errors
 from benchmarks.detection import leads_right, true_boxes, turned
 from benchmarks.digitizer_choices import CHOICES, draw_batches, evaluate
 from benchmarks.learning_curve import follow
-from benchmarks.pace import as_page, both_paces
+from benchmarks.pace import as_page, both_paces, fit_odds
 from benchmarks.profile_drop import kept_network
 from benchmarks.reliability import draw
 from benchmarks.row_steps import best_steps as row_steps
@@ -248,3 +248,11 @@ def test_both_paces_of_a_record_are_told_by_its_page(root):
     assert np.isfinite(shown).mean() == pytest.approx(0.25)
     usual, slowed = both_paces(root / "benchmarks" / "records" / "01825_hr", np.random.default_rng(0))
     assert usual[0] > slowed[0] and usual[1] < slowed[1] and usual[2] < slowed[2]
+
+
+def test_odds_are_fitted_to_what_tells():
+    """A logistic regression of known weights and bias."""
+    rng = np.random.default_rng(4)
+    figures = rng.normal([3.0, -1.0], 1.0, (20000, 2))
+    slow = rng.random(20000) < 1 / (1 + np.exp(-(figures @ [1.5, -0.5] - 4.0)))
+    np.testing.assert_allclose(fit_odds(figures, slow), [1.5, -0.5, -4.0], atol=0.2)
