@@ -50,7 +50,7 @@ def fit_odds(figures: np.ndarray, slow: np.ndarray) -> np.ndarray:
 
 
 def as_page(signal: np.ndarray, fs: float, rng: np.random.Generator) -> np.ndarray:
-    """What a 3x4 page shows of a signal (samples, 12) mV that it takes for ten seconds long."""
+    """What a 3x4 page shows, (samples, 12) mV, noisy, NaN elsewhere, of a signal (samples, 12) mV at ``fs`` Hz."""
     shown = np.full(signal.shape, np.nan, np.float32)
     for lead in layout_3x4(()).leads:
         part = slice(round(lead.start * fs), round((lead.start + lead.duration) * fs))
@@ -80,6 +80,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         for slow, figures in enumerate(both_paces(options.data / name, rng))
         if figures is not None
     ]
+    if not rows:
+        raise SystemExit(f"expected records with beats in {options.data}, found none")
     figures, slow, records = (np.array(column) for column in zip(*rows, strict=True))
     odds = np.zeros(len(rows))
     for fold in range(FOLDS):

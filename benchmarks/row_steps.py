@@ -2,8 +2,8 @@
 
 On pictures without ground truth, I + III = II and aVR + aVL + aVF = 0 hold better if single rows are moved in time. If
 rows really stand out of step, what one half of a column tells holds in the other half; if the steps follow the noise of
-the traces, it does not. For every law the steps of one half are tried on the other, and the table says how much better
-its leads agree then, dB, mean of both halves: as the page is read, and on all pages together.
+the traces, it does not. For every law the steps that either half tells are tried on the other, and the table says by
+how many dB its leads agree better there; the last line, how that is over all laws.
 """
 
 from __future__ import annotations
@@ -19,9 +19,13 @@ from ecgpage.calibration.in_step import Law, law_residual, limb_laws
 from ecgpage.calibration.placement import place_traces
 from ecgpage.cli import HERE, find_pictures
 from ecgpage.io import read_image
-from ecgpage.pipeline import build_pipeline
+from ecgpage.leads import LEADS
+from ecgpage.pipeline import PAGE_SECONDS, build_pipeline
 from ecgpage.recording import PageError
 from ecgpage.reporting import text_table
+
+FS = 500.0
+"""Samples per second of what is read: of the common records."""
 
 LARGEST_STEP = 0.3
 """Millimetres by which a row is moved against another at most."""
@@ -44,7 +48,7 @@ def moved(law: Law, steps: np.ndarray) -> Law:
     return [(trace.moved(step), sign) for (trace, sign), step in zip(law, steps, strict=True)]
 
 
-def best_steps(law: Law) -> np.ndarray:
+def told_steps(law: Law) -> np.ndarray:
     """Millimetres by which a law's three leads are moved, (3,), where their sum is least; all 0 beyond the largest."""
     start = np.array([[0.0, 0.0], [0.05, 0.0], [0.0, 0.05]])
 
@@ -57,11 +61,11 @@ def best_steps(law: Law) -> np.ndarray:
 
 
 def gains(law: Law) -> list[float]:
-    """By how many dB the leads of each half agree better with the steps that the other half tells."""
+    """By how many dB the leads agree better in the later half by what the earlier one tells, and the reverse."""
     result = []
     for later in (False, True):
         there = half_of(law, not later)
-        steps = best_steps(half_of(law, later))
+        steps = told_steps(half_of(law, later))
         result.append(law_residual(there, 0.0, SHORTEST_MM) - law_residual(moved(there, steps), 0.0, SHORTEST_MM))
     return result
 
@@ -75,17 +79,19 @@ def main() -> None:
     pipeline, rows = build_pipeline(options.model, diagnosis=False), []
     for picture in find_pictures(options.pictures):
         try:
-            page, grid, leads, _ = pipeline.find_leads(read_image(picture))
+            page = pipeline.digitize(read_image(picture), FS, round(PAGE_SECONDS * FS), LEADS)
         except PageError as error:
             print(f"{picture.name}: {error}", flush=True)
             continue
-        calibration, traces = pipeline.trace(page, grid, leads)
-        placed = place_traces(traces, calibration.speed).traces if calibration is not None else []
-        for law in limb_laws(placed):
+        if page.calibration is None:
+            continue
+        for law in limb_laws(place_traces(page.traces, page.calibration.speed).traces):
             found = gains(law)
             if np.isfinite(found).all() and len({trace.lead.start for trace, _ in law}) == 1:
                 rows.append([picture.stem, " ".join(trace.lead.name for trace, _ in law), *found, np.mean(found)])
-    print(text_table(["picture", "leads", "first half dB", "second half dB", "mean dB"], rows, digits=2))
+    if not rows:
+        raise SystemExit(f"expected pictures with limb leads in {options.pictures}, found none")
+    print(text_table(["picture", "leads", "told by the first half", "by the second", "mean"], rows, digits=2))
     means = np.array([row[-1] for row in rows], float)
     print(f"{len(means)} laws: mean {means.mean():.2f} dB, median {np.median(means):.2f}, {np.sum(means > 0)} gain")
 

@@ -91,7 +91,7 @@ class Pipeline:
         """
         self.stage_seconds = {}
         page, grid, leads, warnings = self.find_leads(image, min(PAGE_SECONDS, num_samples / fs))
-        calibration, traces = self.trace(page, grid, leads)
+        calibration, traces = self._trace(page, grid, leads)
         with self._clock("assembly"):
             speed = calibration.speed if calibration else MILLIMETERS_PER_SECOND
             gains = calibration.gains if calibration else USUAL_GAINS
@@ -132,7 +132,7 @@ class Pipeline:
         boxes = detect_closely(self.detector, page, gridded)
         return boxes if self.name_reader is None else self.name_reader(page, boxes)
 
-    def trace(
+    def _trace(
         self, page: Page, grid: GridEstimate, leads: tuple[LeadBox, ...]
     ) -> tuple[Calibration | None, tuple[LeadTrace, ...]]:
         """Find a page's millimetres and scale, and the traces of its leads on them; (None, ()) without leads."""

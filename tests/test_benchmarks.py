@@ -16,8 +16,7 @@ from benchmarks.learning_curve import follow
 from benchmarks.pace import as_page, both_paces, fit_odds
 from benchmarks.profile_drop import kept_network
 from benchmarks.reliability import draw
-from benchmarks.row_steps import best_steps as row_steps
-from benchmarks.row_steps import gains, moved
+from benchmarks.row_steps import gains, moved, told_steps
 from benchmarks.synthesis import PAGE_PIXELS, measure
 from benchmarks.trace_sheet import best_steps, sizes
 from benchmarks.true_pages import TruePage, flat_paper, read_truth
@@ -231,9 +230,9 @@ def test_a_kept_network_is_the_averaged_one_and_nothing_is_written(tmp_path, sta
 def test_steps_of_rows_that_are_out_of_step_hold_in_the_other_half():
     [einthoven, goldberger] = limb_laws(page_of_rows(0.0))
     late = moved(einthoven, np.array([0.1, -0.05, 0.0]))
-    np.testing.assert_allclose(row_steps(late), [-0.1, 0.05, 0.0], atol=0.01)
+    np.testing.assert_allclose(told_steps(late), [-0.1, 0.05, 0.0], atol=0.01)
     assert min(gains(late)) > 6
-    assert max(np.abs(row_steps(goldberger))) < 0.01
+    assert max(np.abs(told_steps(goldberger))) < 0.01
 
 
 def test_steps_told_by_noise_do_not_hold_in_the_other_half():

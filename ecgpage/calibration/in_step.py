@@ -5,7 +5,7 @@ ones, by some milliseconds that no grid shows; and the last of a bend that the g
 Three laws show it: I + III = II (Einthoven), aVR + aVL + aVF = 0 (Goldberger), and a lead that is printed twice is the
 same lead. Of the first two one number is taken, how far the print leans: the limb leads' agreement stays a check of all
 else. Steps of single rows that make them agree better were tried: what one half of a column tells makes the other half
-agree less on most pages, so none are taken.
+agree less in the mean (``benchmarks.row_steps``), so none are taken.
 """
 
 from __future__ import annotations

@@ -73,9 +73,14 @@ def show_same_seconds(traces: Sequence[LeadTrace], speed: float = MILLIMETERS_PE
 
 
 def _columns_repeat(traces: Sequence[LeadTrace], speed: float) -> bool:
-    """Whether the beats of all columns stand as in the first one, though their rhythm would bring them elsewhere."""
+    """Whether the beats of all columns stand as in the first one, though their rhythm would bring them elsewhere.
+
+    False where only one column is printed. traces: printed ones, in flat paper's millimetres; speed: mm/s.
+    """
     origin, columns = time_origin(traces, speed), []
     starts = sorted({trace.lead.start for trace in traces})
+    if len(starts) < 2:
+        return False
     for start in starts:
         column = [trace for trace in traces if trace.lead.start == start]
         seconds = np.arange(0.1, column[0].lead.duration - 0.1, STEP)
@@ -85,13 +90,14 @@ def _columns_repeat(traces: Sequence[LeadTrace], speed: float) -> bool:
     length = min(map(len, columns))
     columns = [column[:length] for column in columns]
     beat = _beat_seconds(columns)
-    drifts = [abs(start - beat * round(start / beat)) for start in starts[1:]] if beat else [0.0]
+    later = [start - starts[0] for start in starts[1:]]
+    drifts = [abs(seconds - beat * round(seconds / beat)) for seconds in later] if beat else [0.0]
     alike = [_likeness(columns[0], column, REACH) for column in columns[1:]]
     return bool(np.mean(alike) > ALIKE and min(alike) > LEAST_ALIKE and max(drifts) > LEAST_DRIFT)
 
 
 def _beat_seconds(columns: Sequence[np.ndarray]) -> float | None:
-    """Seconds from beat to beat in columns (n,) of steepness, None where no regular rhythm is seen within them."""
+    """Seconds from beat to beat in columns, each (n,) of steepness every ``STEP``; None without a regular rhythm."""
     first, last = round(BEAT_SECONDS[0] / STEP), min(round(BEAT_SECONDS[1] / STEP), len(columns[0]) - FEWEST // 2)
     if last <= first:
         return None

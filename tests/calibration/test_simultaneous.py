@@ -46,6 +46,14 @@ def test_without_a_strip_beats_that_stand_alike_tell(beats: np.ndarray, same: bo
     assert show_same_seconds(page(beats, same, strips=())) == same
 
 
+@pytest.mark.parametrize("kept", [{7.5}, {2.5, 7.5}])
+@pytest.mark.parametrize("same", [True, False])
+def test_columns_that_are_left_tell_as_well(kept: set[float], same: bool) -> None:
+    """The first column was left out: two others tell, one tells nothing."""
+    traces = [trace for trace in page(np.arange(0.3, 10, 0.78), same, strips=()) if trace.lead.start in kept]
+    assert show_same_seconds(traces) == (same and len(kept) > 1)
+
+
 def test_slow_beats_that_stand_alike_without_a_strip_tell_nothing() -> None:
     """One beat to a column: no rhythm is seen that could have brought them there."""
     assert not show_same_seconds(page(np.arange(0.4, 10, 2.5), False, strips=()))
