@@ -9,6 +9,8 @@ import pytest
 import torch
 
 from benchmarks.attribution import paper_errors, true_leads, true_origin, true_traces
+from benchmarks.bends import KINDS, bent, bent_picture
+from benchmarks.bends import errors as bend_errors
 from benchmarks.calibration import page_errors
 from benchmarks.detection import leads_right, true_boxes, turned
 from benchmarks.digitizer_choices import CHOICES, draw_batches, evaluate
@@ -166,6 +168,29 @@ def test_calibration_errors_are_those_of_the_paper_found(root):
     assert errors.time < 0.03 and errors.height < 0.03
     slower = replace(page, leads=tuple(replace(lead, speed=lead.speed / 1.03) for lead in page.leads))
     assert np.median(page_errors(slower)[1].along) == pytest.approx(0.03, abs=0.002)
+
+
+def test_a_bent_page_is_measured_at_its_samples(root):
+    draw = RecordDrawer([PROFILES["clean"].drawn_at(150.0, 150.0)])
+    page = draw(root / "benchmarks" / "records" / "01825_hr", np.random.default_rng(0))
+    places = np.stack(np.meshgrid(np.arange(20.0, 250, 10), np.arange(60.0, 190, 10)), axis=-1).reshape(-1, 2)
+    still = bent_picture(page.image, page.paper_to_picture, np.zeros_like, np.random.default_rng(0))
+    assert np.abs(bend_errors(*still, np.zeros_like, places)).max() < 0.05
+
+    def right(at):
+        return np.stack([0.02 * at[..., 0], np.zeros(at.shape[:-1])], axis=-1)  # read at 1.02 of its width
+
+    off = bend_errors(*still, right, places)
+    assert off.max() == pytest.approx(0.02 * 115, rel=0.05)  # of the places 115 mm beside the middle one
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_paper_bends_without_tearing(kind):
+    away = bent(kind, np.random.default_rng(1))
+    at = np.stack(np.meshgrid(np.arange(0, 270, 3.0), np.arange(0, 210, 3.0)), axis=-1)
+    there = at + away(at)
+    assert (np.diff(there[..., 0], axis=1) > 0).all() and (np.diff(there[..., 1], axis=0) > 0).all()
+    assert np.hypot(*np.moveaxis(away(at), -1, 0)).max() > 0.1
 
 
 def test_crops_are_judged_by_their_heights(root):

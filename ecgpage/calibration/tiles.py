@@ -55,21 +55,11 @@ def read_combs(contrast: np.ndarray, image_to_lattice: np.ndarray) -> Combs:
     size = np.maximum(8, np.ceil((high - low) * scale)).astype(int)
     lattice_to_map = np.array([[scale, 0, -low[0] * scale], [0, scale, -low[1] * scale], [0, 0, 1]])
     aligned = cv2.warpPerspective(contrast, lattice_to_map @ image_to_lattice, tuple(int(s) for s in size))
-    return combs_of(aligned, low, scale, float(np.clip(max(high - low) / 8, *TILE_UNITS)), MOST_TILES)
-
-
-def combs_of(aligned: np.ndarray, low: np.ndarray, scale: float, tile: float, most: int) -> Combs:
-    """Read the combs of a map that is straight already.
-
-    aligned: (H, W), 0 outside the picture; low: (2,) lattice coordinates of its first pixel; scale: pixels per lattice
-    unit; tile: width of a tile in lattice units, tiles lying half of that apart; most: tiles along one axis, at most.
-    """
+    tile = float(np.clip(max(high - low) / 8, *TILE_UNITS))
     inside = (aligned != 0).astype(np.float32)
-    size = aligned.shape[::-1]
-    axes = [_tiles_along(low[k], low[k] + size[k] / scale, tile, size[k], scale, most) for k in (0, 1)]
-    harmonics = np.sort(np.add.outer(np.arange(HARMONICS + 1), (0.0, 0.37, 0.5, 0.63)).ravel())[1:]
-    harmonics = harmonics[harmonics < min(0.48 * scale, HARMONICS + 0.7)]
-    if not np.isclose(harmonics % 1, 0).any():
+    axes = [_tiles_along(low[k], low[k] + size[k] / scale, tile, int(size[k]), scale) for k in (0, 1)]
+    harmonics = comb_harmonics(scale)
+    if not is_whole(harmonics).any():
         return _no_combs()  # finer than the pixels
     upright = _demodulate(aligned, axes[0], axes[1], low[0], scale, harmonics)  # (rows, columns, K)
     level = _demodulate(aligned.T, axes[1], axes[0], low[1], scale, harmonics).transpose(1, 0, 2)
@@ -80,6 +70,18 @@ def combs_of(aligned: np.ndarray, low: np.ndarray, scale: float, tile: float, mo
     waves = np.stack([upright, level], 2).reshape(-1, 2, len(harmonics))[keep]
     places = np.stack([k.ravel() for k in np.meshgrid(np.arange(len(axes[0][0])), np.arange(len(axes[1][0])))], 1)
     return _combs(centers, places[keep], waves, harmonics)
+
+
+def comb_harmonics(pixels_per_unit: float) -> np.ndarray:
+    """Harmonics (K,) at which a pattern is looked at, as far as the pixels show them: whole ones, and others between
+    them, which tell the noise."""
+    harmonics = np.sort(np.add.outer(np.arange(HARMONICS + 1), (0.0, 0.37, 0.5, 0.63)).ravel())[1:]
+    return harmonics[harmonics < min(0.48 * pixels_per_unit, HARMONICS + 0.7)]
+
+
+def is_whole(harmonics: np.ndarray) -> np.ndarray:
+    """Which harmonics (K,) are a pattern's own."""
+    return np.isclose(harmonics % 1, 0)
 
 
 def corners_depth(homography: np.ndarray, height: int, width: int) -> np.ndarray:
@@ -94,13 +96,11 @@ def _no_combs() -> Combs:
     return Combs(empty, empty.astype(int), np.zeros((0, 2, SHIFTS), np.float32), np.zeros((2, HARMONICS + 1)))
 
 
-def _tiles_along(
-    low: float, high: float, tile: float, size: int, scale: float, most: int
-) -> tuple[np.ndarray, np.ndarray]:
+def _tiles_along(low: float, high: float, tile: float, size: int, scale: float) -> tuple[np.ndarray, np.ndarray]:
     """Return centres (T,) in lattice units, half a tile apart, and Hann windows (T, size) along one axis of the map."""
     extent = high - low
     tile = min(tile, extent)
-    count = min(most, max(1, int(round((extent - tile) / (tile / 2))) + 1))
+    count = min(MOST_TILES, max(1, int(round((extent - tile) / (tile / 2))) + 1))
     centers = np.linspace(low + tile / 2, high - tile / 2, count) if count > 1 else np.array([(low + high) / 2])
     position = low + np.arange(size) / scale
     offset = (position[None] - centers[:, None]) / tile
@@ -127,26 +127,34 @@ def _demodulate(
 
 def _combs(centers: np.ndarray, places: np.ndarray, waves: np.ndarray, harmonics: np.ndarray) -> Combs:
     """Sum the whole harmonics to a comb per tile and axis; the half ones between them tell the noise."""
-    whole = np.isclose(harmonics % 1, 0)
+    whole = is_whole(harmonics)
     power = np.abs(waves) ** 2
     noise = np.sqrt(np.median(power[..., ~whole], axis=-1, keepdims=True) / 0.693 + 1e-12)
     teeth = waves[..., whole] / noise
-    shift = (np.arange(SHIFTS) / SHIFTS - 0.5)[None]
-    turn = np.exp(2j * np.pi * harmonics[whole][:, None] * shift)  # (K, SHIFTS)
-    # A tooth far above the noise tells its place as well as ten of them: amplitudes are compressed.
-    compressed = teeth / np.sqrt(1 + np.abs(teeth))
-    levels = (compressed @ turn).real / np.sqrt(whole.sum())
     amplitudes = np.zeros((2, HARMONICS + 1))
     if len(centers):
         amplitudes[:, 1 : whole.sum() + 1] = np.median(np.abs(teeth), axis=0)
-    return Combs(centers, places, levels.astype(np.float32), amplitudes)
+    return Combs(centers, places, comb_levels(teeth, harmonics), amplitudes)
 
 
-def find_peaks(combs: Combs, expected: np.ndarray, window: float) -> tuple[np.ndarray, np.ndarray]:
-    """Return the combs' places (N, 2) near `expected` (N, 2), within +-window lattice units, and their heights."""
+def comb_levels(teeth: np.ndarray, harmonics: np.ndarray) -> np.ndarray:
+    """Combs (..., SHIFTS) of the whole ones of the harmonics, whose amplitudes over noise are ``teeth`` (..., W)."""
+    whole = harmonics[is_whole(harmonics)]
+    shift = (np.arange(SHIFTS) / SHIFTS - 0.5)[None]
+    turn = np.exp(2j * np.pi * whole[:, None] * shift).astype(teeth.dtype)  # (W, SHIFTS)
+    # A tooth far above the noise tells its place as well as ten of them: amplitudes are compressed.
+    compressed = teeth / np.sqrt(1 + np.abs(teeth))
+    return ((compressed @ turn).real / np.sqrt(len(whole))).astype(np.float32)
+
+
+def find_peaks(combs: Combs, expected: np.ndarray, window: float, hold: float = 0.0) -> tuple[np.ndarray, np.ndarray]:
+    """Return the combs' places (N, 2) near `expected` (N, 2), within +-window lattice units, and their heights.
+
+    hold: height by which a place one unit off counts less, with the distance squared.
+    """
     shift = np.arange(SHIFTS) / SHIFTS - 0.5
     distance = (shift[None, None] - expected[..., None] + 0.5) % 1.0 - 0.5
-    levels = np.where(np.abs(distance) <= window, combs.levels, -np.inf)
+    levels = np.where(np.abs(distance) <= window, combs.levels - hold * distance**2, -np.inf)
     top = np.argmax(levels, axis=-1)[..., None]
     left, here, right = (np.take_along_axis(combs.levels, (top + step) % SHIFTS, -1)[..., 0] for step in (-1, 0, 1))
     bend = left - 2 * here + right

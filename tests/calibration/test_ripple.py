@@ -8,8 +8,7 @@ import pytest
 
 from ecgpage.calibration.bend import measure_bend
 from ecgpage.calibration.grid import measure_grid, nothing_found
-from ecgpage.calibration.ripple import _ripple, follow_grid
-from ecgpage.calibration.tiles import HARMONICS, SHIFTS, Combs
+from ecgpage.calibration.ripple import follow_grid
 from ecgpage.geometry import FLAT, Ripple, bent_points, flat_points
 from ecgpage.recording import Page
 
@@ -82,23 +81,47 @@ def test_a_ripple_goes_through_its_nodes_and_stays_beyond_them():
     np.testing.assert_allclose(moved, (nodes + values).reshape(-1, 2), atol=1e-6)
 
 
-def combs_in(columns: int, rows: int, first: int = 0) -> Combs:
-    """Clear combs, a tenth of a square off, in so many columns and rows of tiles from a column on."""
-    places = np.stack([k.ravel() for k in np.meshgrid(first + np.arange(columns), np.arange(rows))], axis=1)
-    levels = np.zeros((len(places), 2, SHIFTS), np.float32)
-    levels[..., SHIFTS // 2 + SHIFTS // 10] = 9.0
-    return Combs(2.0 * places, places, levels, np.ones((2, HARMONICS + 1)))
+def curled(x, y):
+    """A corner that rises beyond the line x + y = 130 mm, 60 mm of it, to a slope of 0.3."""
+    return 0.3 * np.clip(130 - x - y, 0, None) ** 2 / (2 * 130)
 
 
-@pytest.mark.parametrize(("columns", "rows", "first"), [(1, 6, 5), (6, 1, 0), (2, 2, 3), (0, 0, 0)])
-def test_a_grid_seen_in_few_tiles_tells_no_ripple(columns, rows, first):
-    assert _ripple(combs_in(columns, rows, first), 5.0, FLAT, FLAT) == (None, 0.0)
+def folded(x, y):
+    """A crease down the page, with slopes of 0.12 on either side that fade within 30 mm."""
+    far = x - 120
+    return 0.12 * np.exp(-np.abs(far) / 30) * (np.hypot(far, 3) - 3)
 
 
-def test_an_axis_that_shows_no_lines_tells_no_ripple():
-    combs = combs_in(8, 6, 2)
-    ripple, size = _ripple(combs, 5.0, FLAT, FLAT)
-    assert ripple is not None and size == pytest.approx(0.5, abs=0.1)  # both axes, a tenth of 5 mm
-    np.testing.assert_allclose(ripple(np.array([[50.0, 20.0]])), [[0.5, 0.5]], atol=0.05)
-    combs.levels[:, 1] = 0.0
-    assert _ripple(combs, 5.0, FLAT, FLAT) == (None, 0.0)
+@pytest.mark.parametrize("across", [curled, folded])
+def test_curls_and_folds_are_followed_where_a_polynomial_is_millimetres_off(across):
+    image = drawn(across)
+    page = Page(image, (1700, 2200), np.eye(3), False)
+    grid = measure_grid(page)
+    paper_to_page = grid.lattice_to_page @ np.diag([0.2, 0.2, 1.0])
+    bend = measure_bend(grid, paper_to_page)
+    found = follow_grid(page, grid, paper_to_page, 5.0, bend)
+    before, after = (np.abs(errors(image, across, one, paper_to_page)) for one in (bend, found))
+    assert np.quantile(after, 0.95) < 0.1
+    assert after.max() < 0.4 < 1.2 < before.max()
+
+
+def test_a_page_that_curls_in_a_corner_alone_is_followed_though_it_was_taken_for_flat():
+    def corner(x, y):
+        return 0.1 * np.clip(90 - x - y, 0, None) ** 2 / 90
+
+    page = Page(drawn(corner), (1700, 2200), np.eye(3), False)
+    grid = measure_grid(page)
+    paper_to_page = grid.lattice_to_page @ np.diag([0.2, 0.2, 1.0])
+    assert measure_bend(grid, paper_to_page) is None
+    found = follow_grid(page, grid, paper_to_page, 5.0, None)
+    assert found is not None
+    assert np.abs(errors(page.image, corner, found, paper_to_page)).max() < 0.2
+
+
+def test_noise_beside_a_grid_that_stands_straight_tells_no_ripple():
+    image = drawn(lambda x, y: 0 * x)
+    noisy = np.clip(image + np.random.default_rng(0).normal(0, 25, image.shape), 0, 255).astype(np.uint8)
+    page = Page(noisy, (1700, 2200), np.eye(3), False)
+    grid = measure_grid(page)
+    assert grid.found
+    assert follow_grid(page, grid, grid.lattice_to_page @ np.diag([0.2, 0.2, 1.0]), 5.0, FLAT) is FLAT
