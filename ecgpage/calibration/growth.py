@@ -50,10 +50,6 @@ class Sheet:
     heights: np.ndarray
     known: np.ndarray
 
-    def laid(self, which: np.ndarray, away: np.ndarray, slopes: np.ndarray) -> Laid:
-        """Patches around the nodes numbered ``which``."""
-        return Laid(self.nodes.reshape(-1, 2)[which], away, slopes)
-
     def learn(self, which: np.ndarray, laid: Laid, seen: Seen) -> None:
         """Take what patches show as known of their nodes."""
         self.away[which], self.slopes[which], self.heights[which] = seen.away(laid), laid.slopes, seen.heights
@@ -79,7 +75,7 @@ def follow(reader: PatchReader, nodes: np.ndarray, away: np.ndarray, slopes: np.
         which = np.flatnonzero(sheet.known)
         trust = sheet.known * np.clip(sheet.heights.min(axis=1) - 1, 0.1, 4)
         foretold = _foretold(sheet, which, trust, own=sweep > 0, ridge=_FINE_RIDGE)
-        laid = sheet.laid(which, foretold.away, foretold.slopes)
+        laid = Laid(nodes.reshape(-1, 2)[which], foretold.away, foretold.slopes)
         seen = reader.read(laid)
         sheet.learn(which, laid, seen)
         sheet.known[which] = np.abs(seen.shifts).max(axis=1) < STRAY * reader.square
@@ -103,31 +99,33 @@ def _seeds(square: float, nodes: np.ndarray, laid: Laid, seen: Seen) -> Sheet | 
 
 def _grow(reader: PatchReader, sheet: Sheet) -> None:
     """Take in patches next to those known, while any is believed."""
-    count = len(sheet.known)
-    asked, off, heights = np.full(count, -1), np.zeros(count), np.zeros(count)
     laid = Laid(sheet.nodes.reshape(-1, 2), sheet.away.copy(), sheet.slopes.copy())
-    shifts, combs = np.zeros((count, 2)), np.zeros((count, 2))
+    seen = Seen(*np.zeros((3, *sheet.away.shape)))
+    asked = np.full(len(sheet.known), -1)
     stage = 0
     for _ in range(MOST_ROUNDS):
         neighbours = sheet.neighbours
-        edge = np.flatnonzero(~sheet.known & (neighbours >= STAGES[-1][2]))
-        new = edge[neighbours[edge] > asked[edge]]
+        edge = ~sheet.known & (neighbours >= STAGES[-1][2])
+        new = np.flatnonzero(edge & (neighbours > asked))
         if len(new):
             foretold = _foretold(sheet, new, sheet.known * 1.0)
-            laid.away[new], laid.slopes[new] = foretold.away, foretold.slopes
-            seen = reader.read(sheet.laid(new, foretold.away, foretold.slopes))
-            shifts[new], combs[new], asked[new] = seen.shifts, seen.heights, neighbours[new]
-            off[new], heights[new] = np.abs(seen.shifts).max(axis=1), seen.heights.min(axis=1)
+            laid.away[new], laid.slopes[new], asked[new] = foretold.away, foretold.slopes, neighbours[new]
+            for known, read in zip(seen, reader.read(_part(laid, new)), strict=True):
+                known[new] = read
         height, step, fewest = STAGES[stage]
-        believed = edge[(heights[edge] > height) & (off[edge] < step * reader.square) & (neighbours[edge] >= fewest)]
+        near = np.abs(seen.shifts).max(axis=1) < step * reader.square
+        believed = np.flatnonzero(edge & near & (seen.heights.min(axis=1) > height) & (neighbours >= fewest))
         if len(believed):
-            here = sheet.laid(believed, laid.away[believed], laid.slopes[believed])
-            sheet.learn(believed, here, Seen(shifts[believed], combs[believed], combs[believed]))
+            sheet.learn(believed, _part(laid, believed), Seen(*(one[believed] for one in seen)))
             stage = 0
         elif stage + 1 < len(STAGES):
             stage += 1
         else:
             return
+
+
+def _part(laid: Laid, which: np.ndarray) -> Laid:
+    return Laid(*(one[which] for one in laid))
 
 
 class Foretold(NamedTuple):

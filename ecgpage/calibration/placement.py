@@ -27,7 +27,7 @@ def place_traces(traces: Sequence[LeadTrace], speed: float) -> Placed:
     notes: list[str] = []
     if show_same_seconds(trusted, speed):
         trusted = list(as_same_seconds(trusted, speed))
-        notes.append("by the rhythm strip, all columns show the same seconds")
+        notes.append("by their beats, all columns show the same seconds")
     skew = print_skew(trusted)
     if skew:
         trusted = without_skew(trusted, skew)

@@ -10,6 +10,7 @@ from ecgpage.calibration.grid import GridEstimate, grid_contrast, page_pixels
 from ecgpage.calibration.growth import follow
 from ecgpage.calibration.patches import Laid, PatchReader
 from ecgpage.calibration.stiff import smooth_sheet
+from ecgpage.calibration.tiles import comb_harmonics, is_whole
 from ecgpage.geometry import FLAT, Bend, Ripple, flat_points
 from ecgpage.recording import Page
 
@@ -25,6 +26,9 @@ NODES = 0.4
 
 LONGEST = 2400
 """Pixels along the longer side of the map of the grid, at most."""
+
+MOST_NODES = 20_000
+"""Patches of a page, at most: more lie on no paper, but on a plane seen nearly from its edge."""
 
 MOST_PER_MM = 8.0
 """Samples per millimetre of a patch, at most."""
@@ -58,6 +62,8 @@ def follow_grid(
     image, page_to_image = page_pixels(page, LONGEST)
     contrast, paper_to_image = grid_contrast(image), page_to_image @ paper_to_page
     per_mm = min(_pixels_per_square(grid) / square * page_to_image[0, 0], MOST_PER_MM)
+    if not is_whole(comb_harmonics(per_mm * square)).any():
+        return bend  # lines finer than the pixels
     for side in FINE_SIDES if square < FINE else SIDES:
         reader = PatchReader(contrast, paper_to_image, square, max(side, FEWEST_SQUARES * square), per_mm)
         found = _followed(reader, flat_points(paper_to_page, grid.centers, bend), bend)
@@ -77,6 +83,8 @@ def _followed(reader: PatchReader, seen_at: np.ndarray, bend: Bend | None) -> Be
     """The bend with the ripple that the reader's patches show where the grid was seen, (N, 2) mm; None for none."""
     low, high = seen_at.min(axis=0) - reader.side, seen_at.max(axis=0) + reader.side
     step = NODES * reader.side
+    if not np.prod((high - low) / step + 1) < MOST_NODES:
+        return None
     columns, rows = np.ceil((high - low) / step).astype(int) + 1
     nodes = low + step * np.stack(np.meshgrid(np.arange(columns), np.arange(rows)), axis=-1)  # (R, C, 2)
     start = _laid(nodes, bend or FLAT)

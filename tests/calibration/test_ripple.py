@@ -69,6 +69,15 @@ def test_without_a_grid_nothing_is_followed():
     assert follow_grid(page, nothing_found(), np.eye(3), 5.0, FLAT) is FLAT
 
 
+def test_lines_finer_than_the_pixels_and_planes_without_end_are_not_followed():
+    page = Page(drawn(wave), (1700, 2200), np.eye(3), False)
+    grid = measure_grid(page)
+    paper_to_page = grid.lattice_to_page @ np.diag([0.2, 0.2, 1.0])
+    assert follow_grid(page, replace(grid, pitch=(1.5, 1.5)), paper_to_page, 5.0, FLAT) is FLAT
+    endless = paper_to_page @ np.diag([1e-3, 1e-3, 1.0])
+    assert follow_grid(page, grid, endless, 5.0, FLAT) is FLAT
+
+
 def test_a_ripple_goes_through_its_nodes_and_stays_beyond_them():
     values = np.random.default_rng(0).normal(size=(5, 7, 2))
     ripple = Ripple.through(values, (10.0, -20.0), (7.0, 9.0))
