@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from ecgpage.calibration.grid import GridEstimate, grid_contrast, page_pixels
+from ecgpage.calibration.grid import GridEstimate, grid_contrast, page_pixels, without_traces
 from ecgpage.calibration.growth import follow
 from ecgpage.calibration.patches import Laid, PatchReader
 from ecgpage.calibration.stiff import smooth_sheet
@@ -60,7 +60,7 @@ def follow_grid(
     if grid.lattice_to_page is None or not len(grid.centers) or (bend is None and _is_flat(grid, square)):
         return bend
     image, page_to_image = page_pixels(page, LONGEST)
-    contrast, paper_to_image = grid_contrast(image), page_to_image @ paper_to_page
+    contrast, paper_to_image = without_traces(grid_contrast(image), image), page_to_image @ paper_to_page
     per_mm = min(_pixels_per_square(grid) / square * page_to_image[0, 0], MOST_PER_MM)
     if not is_whole(comb_harmonics(per_mm * square)).any():
         return bend  # lines finer than the pixels
