@@ -22,9 +22,8 @@ from ecgpage.recording import Page
 DIAGONAL = 30.0
 """Degrees off the picture's sides from which on a pattern may be the diagonals of another."""
 
-TRACE_QUANTILE, TRACE_SHARE, MOST_INKED = 0.99, 0.5, 0.1
-"""Quantile of darkness that a trace has, share of it from which on a pixel is ink, and share of a page that ink is of at
-most."""
+TRACE_QUANTILE, TRACE_SHARE = 0.99, 0.5
+"""Quantile of darkness that a trace has, and share of it from which on a pixel is ink."""
 
 SMALLEST_IMAGE = 48
 """Pixels a side from which on a grid is looked for."""
@@ -214,15 +213,13 @@ def grid_contrast(image: np.ndarray) -> np.ndarray:
 def without_traces(contrast: np.ndarray, image: np.ndarray) -> np.ndarray:
     """A page's map of the grid, (H, W), with what is darkest in all colours of its picture (H, W, 3) left out.
 
-    Steep strokes of a trace look like upright lines. Nothing is left out where so much is about as dark that it must be
-    the grid itself.
+    Steep strokes of a trace look like upright lines. Where the grid is about as dark as the traces, it is left out too:
+    see which of both maps shows it better.
     """
     window = max(9, (max(image.shape[:2]) // 45) | 1)
     paper = cv2.blur(image, (window, window)).astype(np.float32)
     dark = ((paper - image) / (paper + 24.0)).min(axis=2)
     inked = dark > TRACE_SHARE * np.quantile(dark[::3, ::3], TRACE_QUANTILE)
-    if inked.mean() > MOST_INKED:
-        return contrast
     near = cv2.dilate(inked.astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
     return np.where(near & (contrast != 0), np.float32(1e-6), contrast)  # 0 is outside the picture
 

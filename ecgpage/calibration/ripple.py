@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -41,6 +42,9 @@ CLEAR, OFF, OFF_SHARE = 2.0, 0.1, 0.01
 """A page taken for flat is followed as well where of the tiles such a share is seen clearly (comb height over noise)
 beside the lattice by more than so many millimetres: paper that curls in a corner alone."""
 
+LEFT = 0.8
+"""Share of its height above noise that a grid keeps at least where no more than traces were left out of its map."""
+
 LEAST_GAIN = 1.02
 """Ratio by which the lines must stand out better in their places for a ripple to be believed."""
 
@@ -60,13 +64,15 @@ def follow_grid(
     if grid.lattice_to_page is None or not len(grid.centers) or (bend is None and _is_flat(grid, square)):
         return bend
     image, page_to_image = page_pixels(page, LONGEST)
-    contrast, paper_to_image = without_traces(grid_contrast(image), image), page_to_image @ paper_to_page
+    contrast, paper_to_image = grid_contrast(image), page_to_image @ paper_to_page
+    maps = contrast, without_traces(contrast, image)
     per_mm = min(_pixels_per_square(grid) / square * page_to_image[0, 0], MOST_PER_MM)
     if not is_whole(comb_harmonics(per_mm * square)).any():
         return bend  # lines finer than the pixels
     for side in FINE_SIDES if square < FINE else SIDES:
-        reader = PatchReader(contrast, paper_to_image, square, max(side, FEWEST_SQUARES * square), per_mm)
-        found = _followed(reader, flat_points(paper_to_page, grid.centers, bend), bend)
+        side = max(side, FEWEST_SQUARES * square)
+        readers = [PatchReader(one, paper_to_image, square, side, per_mm) for one in maps]
+        found = _followed(readers, flat_points(paper_to_page, grid.centers, bend), bend)
         if found is not None:
             return found
     return bend
@@ -79,17 +85,23 @@ def _is_flat(grid: GridEstimate, square: float) -> bool:
     return grid.bend * square < SMALLEST_RIPPLE and aside < OFF_SHARE
 
 
-def _followed(reader: PatchReader, seen_at: np.ndarray, bend: Bend | None) -> Bend | None:
-    """The bend with the ripple that the reader's patches show where the grid was seen, (N, 2) mm; None for none."""
-    low, high = seen_at.min(axis=0) - reader.side, seen_at.max(axis=0) + reader.side
-    step = NODES * reader.side
+def _followed(readers: Sequence[PatchReader], seen_at: np.ndarray, bend: Bend | None) -> Bend | None:
+    """The bend with the ripple that patches show where the grid was seen, (N, 2) mm; None for none.
+
+    readers: of patches of one size in the map of the grid, and in that without traces, which is followed unless the
+    grid was left out as well.
+    """
+    side = readers[0].side
+    low, high = seen_at.min(axis=0) - side, seen_at.max(axis=0) + side
+    step = NODES * side
     if not np.prod((high - low) / step + 1) < MOST_NODES:
         return None
     columns, rows = np.ceil((high - low) / step).astype(int) + 1
     nodes = low + step * np.stack(np.meshgrid(np.arange(columns), np.arange(rows)), axis=-1)  # (R, C, 2)
     start = _laid(nodes, bend or FLAT)
-    reader = reader.calibrated(start)
-    seen = reader.read(start)
+    reading = [(reader, reader.read(start)) for reader in (reader.calibrated(start) for reader in readers)]
+    heights = [_standing(seen.heights) for _, seen in reading]
+    reader, seen = reading[int(heights[1] >= LEFT * heights[0])]
     sheet = follow(reader, nodes, start.away, start.slopes, seen)
     if sheet is None:
         return None
@@ -109,9 +121,9 @@ def _laid(nodes: np.ndarray, bend: Bend) -> Laid:
     return Laid(places, bend(places), np.stack(slopes, axis=-1))
 
 
-def _standing(in_place: np.ndarray) -> float:
-    """How far the lines stand out in their places, (N, 2) comb heights, over a page."""
-    return float(np.clip(in_place.min(axis=1), -_MOST_HEIGHT, _MOST_HEIGHT).sum())
+def _standing(heights: np.ndarray) -> float:
+    """How far lines stand out over a page, by the comb heights (N, 2) of its patches."""
+    return float(np.clip(heights.min(axis=1), -_MOST_HEIGHT, _MOST_HEIGHT).sum())
 
 
 def _pixels_per_square(grid: GridEstimate) -> float:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from ecgpage.calibration.bend import measure_bend
-from ecgpage.calibration.grid import measure_grid, nothing_found
+from ecgpage.calibration.grid import grid_contrast, measure_grid, nothing_found, without_traces
 from ecgpage.calibration.ripple import follow_grid
 from ecgpage.geometry import FLAT, Ripple, bent_points, flat_points
 from ecgpage.recording import Page
@@ -134,3 +134,32 @@ def test_noise_beside_a_grid_that_stands_straight_tells_no_ripple():
     grid = measure_grid(page)
     assert grid.found
     assert follow_grid(page, grid, grid.lattice_to_page @ np.diag([0.2, 0.2, 1.0]), 5.0, FLAT) is FLAT
+
+
+def test_traces_are_left_out_of_the_map_of_a_grid():
+    image = drawn(lambda x, y: 0 * x)
+    for column in range(8):
+        image[300:1500, 400 + column : 2000 : 120] = 30  # steep strokes, a millimetre wide
+    contrast = grid_contrast(image)
+    left = without_traces(contrast, image)
+    strokes = np.zeros(image.shape[:2], bool)
+    for column in range(8):
+        strokes[310:1490, 400 + column : 2000 : 120] = True
+    assert (np.abs(left[strokes]) < 1e-5).all() and np.abs(contrast[strokes]).mean() > 0.5
+    assert np.mean(left[1550:] == contrast[1550:]) > 0.95
+    assert (left[contrast != 0] != 0).all()  # still inside the picture
+
+
+def test_steep_strokes_are_not_taken_for_lines():
+    def slight(x, y):
+        return 0.15 * np.sin(2 * np.pi * x / 90)
+
+    image = drawn(slight)
+    for column in range(6):
+        image[400:1400, 300 + column : 2000 : 57] = 30  # every 7.1 mm
+    page = Page(image, (1700, 2200), np.eye(3), False)
+    grid = measure_grid(page)
+    paper_to_page = grid.lattice_to_page @ np.diag([0.2, 0.2, 1.0])
+    bend = measure_bend(grid, paper_to_page)
+    found = follow_grid(page, grid, paper_to_page, 5.0, bend)
+    assert np.sqrt(np.mean(errors(image, slight, found, paper_to_page) ** 2)) < 0.05
