@@ -45,7 +45,7 @@ beside the lattice by more than so many millimetres: paper that curls in a corne
 LEFT = 0.8
 """Share of its height above noise that a grid keeps at least where no more than traces were left out of its map."""
 
-LEAST_GAIN = 1.02
+LEAST_GAIN = 1.05
 """Ratio by which the lines must stand out better in their places for a ripple to be believed."""
 
 _SEEN = 1.1  # comb height over noise from which on a patch counts
