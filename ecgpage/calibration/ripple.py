@@ -16,7 +16,7 @@ from ecgpage.geometry import FLAT, Bend, Ripple, flat_points
 from ecgpage.recording import Page
 
 SIDES, FINE_SIDES, FINE = (15.0, 24.0), (11.0, 17.6), 2.4
-"""Millimetres along the sides of a patch, the second tried where the first show nothing certain; the same where lines
+"""Millimetres along the sides of a patch, the second tried where no ripple is told by the first; the same where lines
 are nearer than ``FINE`` millimetres."""
 
 FEWEST_SQUARES = 3.0
