@@ -95,7 +95,11 @@ def bent(kind: str, rng: np.random.Generator) -> Displacement:
 def bent_picture(
     image: np.ndarray, paper_to_picture: np.ndarray, away: Displacement, rng: np.random.Generator
 ) -> tuple[np.ndarray, float]:
-    """A flat page's picture as if its paper were bent, (H, W, 3) uint8, and its pixels per mm."""
+    """A flat page's picture as if its paper were bent, (H, W, 3) uint8, and its pixels per mm.
+
+    image: (h, w, 3) uint8; paper_to_picture: (3, 3) homography from millimetres to its pixels; away: how far the paper
+    lies beside its flat places.
+    """
     per_mm = rng.uniform(4.0, 6.0)
     width, height = (round(side * per_mm) for side in PAPER)
     seen = np.stack(np.meshgrid(np.arange(width), np.arange(height)), axis=-1) / per_mm

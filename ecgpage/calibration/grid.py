@@ -197,9 +197,7 @@ def grid_contrast(image: np.ndarray) -> np.ndarray:
     surrounding come out as zero.
     """
     height, width = image.shape[:2]
-    window = max(9, (max(height, width) // 45) | 1)
-    paper = cv2.blur(image, (window, window)).astype(np.float32)
-    contrast = (paper - image) / (paper + 24.0)
+    contrast = _darkness(image)
     sample = contrast[:: max(1, height // 300), :: max(1, width // 300)].reshape(-1, 3)
     bound = 2.5 * (np.percentile(np.abs(sample), 80, axis=0) + 1e-3)
     sample = np.clip(sample, -bound, bound)
@@ -210,15 +208,20 @@ def grid_contrast(image: np.ndarray) -> np.ndarray:
     return np.clip(single / limit, -1.0, 1.0)
 
 
-def without_traces(contrast: np.ndarray, image: np.ndarray) -> np.ndarray:
-    """A page's map of the grid, (H, W), with what is darkest in all colours of its picture (H, W, 3) left out.
-
-    Steep strokes of a trace look like upright lines. Where the grid is about as dark as the traces, it is left out too:
-    see which of both maps shows it better.
-    """
+def _darkness(image: np.ndarray) -> np.ndarray:
+    """How much darker a picture (H, W, 3) is than the paper around, a share of its light: (H, W, 3) float32."""
     window = max(9, (max(image.shape[:2]) // 45) | 1)
     paper = cv2.blur(image, (window, window)).astype(np.float32)
-    dark = ((paper - image) / (paper + 24.0)).min(axis=2)
+    return (paper - image) / (paper + 24.0)
+
+
+def without_traces(contrast: np.ndarray, image: np.ndarray) -> np.ndarray:
+    """A page's map of the grid, (H, W) float32, with what is darkest in all colours of its picture left out.
+
+    contrast: (H, W), what ``grid_contrast`` makes of image, (H, W, 3) uint8. Steep strokes of a trace look like upright
+    lines. Where the grid is about as dark as the traces, it is left out too: see in which of both maps it is seen.
+    """
+    dark = _darkness(image).min(axis=2)
     inked = dark > TRACE_SHARE * np.quantile(dark[::3, ::3], TRACE_QUANTILE)
     near = cv2.dilate(inked.astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
     return np.where(near & (contrast != 0), np.float32(1e-6), contrast)  # 0 is outside the picture

@@ -23,6 +23,7 @@ STAGES = ((2.6, 0.18, 3), (1.9, 0.27, 2), (1.3, 0.36, 2))
 later one is asked only while no patch passes those before it."""
 
 MOST_ROUNDS = 400
+"""How often patches are taken in, at most: several times the rings around a seed on the largest page."""
 
 SWEEPS = 2
 """How often all patches are read again when their neighbours on all sides are known."""
@@ -62,12 +63,12 @@ class Sheet:
         return cv2.filter2D(known, -1, _AROUND, borderType=cv2.BORDER_CONSTANT).ravel().round().astype(int)
 
 
-def follow(reader: PatchReader, nodes: np.ndarray, away: np.ndarray, slopes: np.ndarray, seen: Seen) -> Sheet | None:
+def follow(reader: PatchReader, nodes: np.ndarray, laid: Laid, seen: Seen) -> Sheet | None:
     """Follow the grid over nodes (R, C, 2), mm; None where it is not certain anywhere.
 
-    away (N, 2) and slopes (N, 2, 2): how the nodes' patches lay in which ``seen`` was seen.
+    laid: how the N = R * C nodes' patches lay, in row order, in which ``seen`` was seen.
     """
-    sheet = _seeds(reader.square, nodes, Laid(nodes.reshape(-1, 2), away, slopes), seen)
+    sheet = _seeds(reader.square, nodes, laid, seen)
     if sheet is None:
         return None
     _grow(reader, sheet)
@@ -75,9 +76,9 @@ def follow(reader: PatchReader, nodes: np.ndarray, away: np.ndarray, slopes: np.
         which = np.flatnonzero(sheet.known)
         trust = sheet.known * np.clip(sheet.heights.min(axis=1) - 1, 0.1, 4)
         foretold = _foretold(sheet, which, trust, own=sweep > 0, ridge=_FINE_RIDGE)
-        laid = Laid(nodes.reshape(-1, 2)[which], foretold.away, foretold.slopes)
-        seen = reader.read(laid)
-        sheet.learn(which, laid, seen)
+        again = Laid(laid.places[which], foretold.away, foretold.slopes)
+        seen = reader.read(again)
+        sheet.learn(which, again, seen)
         sheet.known[which] = np.abs(seen.shifts).max(axis=1) < STRAY * reader.square
     return sheet
 

@@ -146,9 +146,8 @@ def _fit(combs: Combs, correction: np.ndarray, region: np.ndarray, window: float
     if not region.any():
         return correction
     centers = combs.centers[region]
-    part = Combs(centers, combs.places[region], combs.levels[region], combs.amplitudes)
     predicted = centers - apply_homography(correction, centers)
-    found, heights = find_peaks(part, predicted, window)
+    found, heights = find_peaks(combs.levels[region], predicted, window)
     target = centers - found  # a line seen to the right of its place: coordinates there are smaller
     trust = np.clip(heights - 1.5, 0.0, 6.0)
     return _fit_robust(centers, target, trust, projective, correction)

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-from ecgpage.calibration.tiles import HARMONICS, SHIFTS, Combs, comb_harmonics, comb_levels, find_peaks, is_whole
+from ecgpage.calibration.tiles import SHIFTS, comb_harmonics, comb_levels, find_peaks, is_whole
 
 COVERED = 0.45
 """Share of a patch that must lie in the picture for it to be read."""
@@ -51,8 +51,9 @@ class PatchReader:
     """Reads square patches, each resampled once from the map of the grid.
 
     contrast: (H, W) map in which lines stand out, see ``grid.grid_contrast``; paper_to_image: (3, 3) homography from
-    flat paper, mm, to its pixels; square: mm between lines; side: mm; per_mm: samples per mm; noise: (2, K) usual
-    amplitude between the whole harmonics, of a patch whose contrast has a deviation of 1; see ``calibrated``.
+    flat paper, mm, to its pixels; square: mm between lines; side: mm; per_mm: samples per mm; noise: (2,) usual
+    amplitude between the whole harmonics of upright and of level lines, of a patch whose contrast has a deviation of 1;
+    see ``first_look``.
     """
 
     contrast: np.ndarray
@@ -62,23 +63,29 @@ class PatchReader:
     per_mm: float
     noise: np.ndarray | None = None
 
-    def calibrated(self, laid: Laid) -> PatchReader:
-        """The reader with the noise of these patches."""
+    def first_look(self, laid: Laid) -> tuple[PatchReader, Seen]:
+        """The reader with the noise of a page's patches, and what they show."""
         waves, deviation, covered = self._waves(laid)
         between = ~is_whole(self._harmonics)
         own = np.sqrt(np.median(np.abs(waves[..., between]) ** 2, axis=-1) / 0.693 + 1e-12) / deviation[:, None]
         whole = covered >= min(0.9, float(np.quantile(covered, 0.7)))
-        return replace(self, noise=np.median(own[whole], axis=0))
+        reader = replace(self, noise=np.median(own[whole], axis=0))
+        return reader, reader._seen(waves, deviation, covered)
 
     def read(self, laid: Laid) -> Seen:
-        """Read patches; one that lies outside the picture by more than half shows nothing."""
+        """Read patches; one that lies outside the picture by more than half shows nothing.
+
+        Raises ValueError before the first look.
+        """
+        return self._seen(*self._waves(laid))
+
+    def _seen(self, waves: np.ndarray, deviation: np.ndarray, covered: np.ndarray) -> Seen:
+        """What ``_waves`` show."""
         if self.noise is None:
-            raise ValueError("expected a reader that knows the noise: see PatchReader.calibrated")
-        waves, deviation, covered = self._waves(laid)
+            raise ValueError("expected a reader that knows the noise: see PatchReader.first_look")
         teeth = waves[..., is_whole(self._harmonics)] / (deviation[:, None] * self.noise)[..., None]
-        levels = comb_levels(teeth, self._harmonics)
-        combs = Combs(laid.places, np.zeros((len(laid.places), 2), int), levels, np.zeros((2, HARMONICS + 1)))
-        shifts, heights = find_peaks(combs, np.zeros((len(levels), 2)), 0.5, HOLD * self.square)
+        levels = comb_levels(teeth, self._harmonics)  # (N, 2, SHIFTS)
+        shifts, heights = find_peaks(levels, np.zeros((len(levels), 2)), 0.5, HOLD * self.square)
         there = (covered > COVERED)[:, None]
         return Seen(shifts * self.square, heights * there, levels[..., SHIFTS // 2] * there)
 

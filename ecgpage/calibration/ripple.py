@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -69,10 +68,11 @@ def follow_grid(
     per_mm = min(_pixels_per_square(grid) / square * page_to_image[0, 0], MOST_PER_MM)
     if not is_whole(comb_harmonics(per_mm * square)).any():
         return bend  # lines finer than the pixels
+    seen_at = flat_points(paper_to_page, grid.centers, bend)
     for side in FINE_SIDES if square < FINE else SIDES:
         side = max(side, FEWEST_SQUARES * square)
-        readers = [PatchReader(one, paper_to_image, square, side, per_mm) for one in maps]
-        found = _followed(readers, flat_points(paper_to_page, grid.centers, bend), bend)
+        traced, bare = (PatchReader(one, paper_to_image, square, side, per_mm) for one in maps)
+        found = _followed(traced, bare, seen_at, bend)
         if found is not None:
             return found
     return bend
@@ -85,28 +85,28 @@ def _is_flat(grid: GridEstimate, square: float) -> bool:
     return grid.bend * square < SMALLEST_RIPPLE and aside < OFF_SHARE
 
 
-def _followed(readers: Sequence[PatchReader], seen_at: np.ndarray, bend: Bend | None) -> Bend | None:
+def _followed(traced: PatchReader, bare: PatchReader, seen_at: np.ndarray, bend: Bend | None) -> Bend | None:
     """The bend with the ripple that patches show where the grid was seen, (N, 2) mm; None for none.
 
-    readers: of patches of one size in the map of the grid, and in that without traces, which is followed unless the
-    grid was left out as well.
+    traced, bare: readers of the same patches in the map of the grid, and in that without traces. The latter is followed
+    unless the grid was left out as well.
     """
-    side = readers[0].side
-    low, high = seen_at.min(axis=0) - side, seen_at.max(axis=0) + side
-    step = NODES * side
+    low, high = seen_at.min(axis=0) - bare.side, seen_at.max(axis=0) + bare.side
+    step = NODES * bare.side
     if not np.prod((high - low) / step + 1) < MOST_NODES:
         return None
     columns, rows = np.ceil((high - low) / step).astype(int) + 1
     nodes = low + step * np.stack(np.meshgrid(np.arange(columns), np.arange(rows)), axis=-1)  # (R, C, 2)
-    start = _laid(nodes, bend or FLAT)
-    reading = [(reader, reader.read(start)) for reader in (reader.calibrated(start) for reader in readers)]
-    heights = [_standing(seen.heights) for _, seen in reading]
-    reader, seen = reading[int(heights[1] >= LEFT * heights[0])]
-    sheet = follow(reader, nodes, start.away, start.slopes, seen)
+    base = bend or FLAT
+    start = _laid(nodes, base)
+    reader, seen = bare.first_look(start)
+    other, seen_traced = traced.first_look(start)
+    if _standing(seen.heights) < LEFT * _standing(seen_traced.heights):
+        reader, seen = other, seen_traced
+    sheet = follow(reader, nodes, start, seen)
     if sheet is None:
         return None
     trust = (np.clip(sheet.heights - _SEEN, 0, _MOST_HEIGHT) * sheet.known[:, None]).reshape(nodes.shape)
-    base = bend or FLAT
     values = smooth_sheet(sheet.away.reshape(nodes.shape) - base(nodes), trust)
     found = replace(base, ripple=Ripple.through(values, (float(low[0]), float(low[1])), (step, step)))
     before, after = _standing(seen.in_place), _standing(reader.read(_laid(nodes, found)).in_place)

@@ -147,16 +147,19 @@ def comb_levels(teeth: np.ndarray, harmonics: np.ndarray) -> np.ndarray:
     return ((compressed @ turn).real / np.sqrt(len(whole))).astype(np.float32)
 
 
-def find_peaks(combs: Combs, expected: np.ndarray, window: float, hold: float = 0.0) -> tuple[np.ndarray, np.ndarray]:
-    """Return the combs' places (N, 2) near `expected` (N, 2), within +-window lattice units, and their heights.
+def find_peaks(
+    combs: np.ndarray, expected: np.ndarray, window: float, hold: float = 0.0
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the places (N, 2) of combs (N, 2, SHIFTS) near `expected` (N, 2), within +-window lattice units, and their
+    heights.
 
     hold: height by which a place one unit off counts less, with the distance squared.
     """
     shift = np.arange(SHIFTS) / SHIFTS - 0.5
     distance = (shift[None, None] - expected[..., None] + 0.5) % 1.0 - 0.5
-    levels = np.where(np.abs(distance) <= window, combs.levels - hold * distance**2, -np.inf)
+    levels = np.where(np.abs(distance) <= window, combs - hold * distance**2, -np.inf)
     top = np.argmax(levels, axis=-1)[..., None]
-    left, here, right = (np.take_along_axis(combs.levels, (top + step) % SHIFTS, -1)[..., 0] for step in (-1, 0, 1))
+    left, here, right = (np.take_along_axis(combs, (top + step) % SHIFTS, -1)[..., 0] for step in (-1, 0, 1))
     bend = left - 2 * here + right
     offset = np.where(bend < -1e-9, 0.5 * (left - right) / np.where(bend < -1e-9, bend, -1.0), 0.0)
     found = np.take_along_axis(distance, top, -1)[..., 0] + np.clip(offset, -1, 1) / SHIFTS
@@ -185,7 +188,7 @@ def track(combs: Combs, fitted: bool = True) -> Tracked:
     count = len(combs.centers)
     if not count:
         return Tracked(np.zeros((0, 2)), np.zeros((0, 2)), 0.0, 0.0)
-    own, heights = find_peaks(combs, np.zeros((count, 2)), 0.5)
+    own, heights = find_peaks(combs.levels, np.zeros((count, 2)), 0.5)
     near = np.abs(combs.places[:, None] - combs.places[None]).max(axis=2) <= 1
     np.fill_diagonal(near, False)
     clear = np.clip(heights - 1.2, 0.02, 8.0)
@@ -208,7 +211,7 @@ def track(combs: Combs, fitted: bool = True) -> Tracked:
     trust = np.clip(heights - 1.5, 0.0, 6.0) * near.any(axis=1)[:, None]
     agreement = float((trust * close).sum() / max(1e-9, trust.sum()))
     least = float(((trust * close).sum(axis=0) / np.maximum(1e-9, trust.sum(axis=0))).min())
-    shifts, weights = find_peaks(combs, expected, 0.2)
+    shifts, weights = find_peaks(combs.levels, expected, 0.2)
     return Tracked(shifts, weights, agreement, least)
 
 
