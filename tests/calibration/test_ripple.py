@@ -116,7 +116,7 @@ def test_curls_and_folds_are_followed_where_a_polynomial_is_millimetres_off(acro
 
 def test_a_page_that_curls_in_a_corner_alone_is_followed_though_it_was_taken_for_flat():
     def corner(x, y):
-        return 0.1 * np.clip(130 - x - y, 0, None) ** 2 / 130
+        return 0.1 * np.clip(90 - x - y, 0, None) ** 2 / 90
 
     page = Page(drawn(corner), (1700, 2200), np.eye(3), False)
     grid = measure_grid(page)
