@@ -46,8 +46,7 @@ LEFT = 0.8
 
 MOVED, LEAST_GAIN = 0.05, 1.1
 """A ripple is believed where in the patches that it moves by more than so many millimetres lines stand out better in
-their places, by such a ratio at least. Noise gained up to 1.08 on the drawn pages looked at, bends
-from 1.17 on."""
+their places, by such a ratio at least. Noise gained up to 1.08 on the drawn pages looked at, bends from 1.17 on."""
 
 _SEEN = 1.1  # comb height over noise from which on a patch counts
 _MOST_HEIGHT = 4.0  # comb height from which on a patch counts no more
