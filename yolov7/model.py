@@ -112,7 +112,7 @@ def yolov7_tiny(
     classes: int, anchors: Sequence[tuple[float, float]] = TINY_ANCHORS, implicit: bool = True
 ) -> DetectionModel:
     """YOLOv7-tiny: 6.0 M parameters, LeakyReLU, head at layer 77."""
-    net = _LayerList(lambda: nn.LeakyReLU(0.1))
+    net = _LayerList(lambda: nn.LeakyReLU(0.1, inplace=True))
     x = net.conv(net.conv(-1, 32, 3, 2), 64, 3, 2)
     x = net.elan(x, 32, 32, 64, depth=2)
     c3 = net.elan(net.pool(x), 64, 64, 128, depth=2)

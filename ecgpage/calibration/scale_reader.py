@@ -90,7 +90,7 @@ class ScaleNetwork(nn.Module):
 
 def _layer(c1: int, c2: int, kernel: tuple[int, int], stride: int) -> list[nn.Module]:
     padding = (kernel[0] // 2, kernel[1] // 2)
-    return [nn.Conv2d(c1, c2, kernel, stride, padding, bias=False), nn.BatchNorm2d(c2), nn.ReLU()]
+    return [nn.Conv2d(c1, c2, kernel, stride, padding, bias=False), nn.BatchNorm2d(c2), nn.ReLU(inplace=True)]
 
 
 def view_ink(view: np.ndarray) -> np.ndarray:

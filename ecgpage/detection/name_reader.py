@@ -48,7 +48,7 @@ class NameNetwork(nn.Module):
         for index, (c1, c2) in enumerate(zip((2, *widths), widths, strict=False)):
             kernel, stride = (5 if index == 0 else 3), (2 if index < 4 else 1)
             layers += [nn.Conv2d(c1 + 2 * (index == 3), c2, kernel, stride, kernel // 2, bias=False)]
-            layers += [nn.BatchNorm2d(c2), nn.ReLU()]
+            layers += [nn.BatchNorm2d(c2), nn.ReLU(inplace=True)]
         self.early, self.late = nn.Sequential(*layers[:9]), nn.Sequential(*layers[9:])
         self.out = nn.Sequential(nn.Dropout(0.2), nn.Linear(2 * widths[-1], len(NAMES)))
 

@@ -32,7 +32,7 @@ class ResidualBlock(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         """Return the block's features."""
-        return torch.relu(self.residual(features) + self.shortcut(features))
+        return self.residual(features).add_(self.shortcut(features)).relu_()
 
 
 class PageClassifier(nn.Module):

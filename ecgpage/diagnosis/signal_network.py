@@ -47,7 +47,7 @@ class ResidualBlock1d(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         """Return the block's features."""
-        return torch.relu(self.residual(features) + self.shortcut(features))
+        return self.residual(features).add_(self.shortcut(features)).relu_()
 
 
 class SignalClassifier(nn.Module):

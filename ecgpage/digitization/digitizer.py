@@ -115,7 +115,7 @@ def load_digitizer(folder: Path) -> Digitizer:
     except (KeyError, TypeError, ValueError) as error:
         raise CheckpointError(f"expected the settings of the digitizer in {folder}, got {error!r}") from error
     load_stage(folder, STAGE, network)
-    return Digitizer(network)
+    return Digitizer(network.folded())
 
 
 def read_digitizer(weights: Path) -> LeadDigitizer:
