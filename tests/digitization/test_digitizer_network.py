@@ -78,6 +78,24 @@ def test_heights_are_seen_where_they_are_after_an_untrained_stem():
     np.testing.assert_allclose(after[:, 40 + rows : 90 + rows], before[:, 40:90], atol=1e-4)
 
 
+def test_folded_networks_give_the_same_and_leave_the_original_as_it_is():
+    torch.manual_seed(0)
+    network = LeadDigitizer(DigitizerSettings(**SMALL))
+    crops = torch.randn(2, CHANNELS, 64, 32)
+    with torch.no_grad():
+        for norm in (module for module in network.modules() if isinstance(module, torch.nn.BatchNorm2d)):
+            for values in (norm.weight, norm.bias, norm.running_var):
+                values.uniform_(0.5, 1.5)
+            norm.running_mean.normal_()
+        before = network.eval()(crops)
+        folded = network.train().folded()
+        after, again = folded(crops), network.eval()(crops)
+    assert not any(isinstance(module, torch.nn.BatchNorm2d) for module in folded.modules())
+    for part in ("height", "presence", "spread"):
+        torch.testing.assert_close(getattr(after, part), getattr(before, part), atol=1e-3, rtol=1e-4)
+        assert torch.equal(getattr(again, part), getattr(before, part))
+
+
 def test_an_untrained_refiner_changes_nothing_and_a_mask_is_only_given_in_training():
     torch.manual_seed(0)
     plain = LeadDigitizer(DigitizerSettings(refiner=False, **SMALL))
