@@ -23,7 +23,7 @@ from ecgpage.diagnosis.labels import targets_of
 from ecgpage.diagnosis.metrics import binary_f_measure, macro_f_measure
 from ecgpage.diagnosis.reading import read_reading
 from ecgpage.diagnosis.statements import read_statements
-from ecgpage.diagnosis.train import SignalTrainer, choose_classes
+from ecgpage.diagnosis.train import Evidence, SignalTrainer, choose_classes
 from ecgpage.reporting import text_table
 from ecgpage.train import READINGS, find_training_records
 from ecgpage.training.configuration import TrainingSettings, load_settings, settings_from_environment
@@ -97,7 +97,8 @@ def run(data: Path, output: Path, sizes: Sequence[int], settings: TrainingSettin
     readings = [read_reading(path) if path.exists() else None for path in kept]
     classes = choose_classes([record.labels for record in records], settings.drawing.folds, print)
     targets = np.array([targets_of(record.labels, classes) for record in records], np.float32)
-    trainer = SignalTrainer(records, readings, targets, settings, output / NETWORKS, settings.drawing.folds, statements)
+    evidence = Evidence(records, readings, settings.classifier.seed)
+    trainer = SignalTrainer(evidence, targets, settings, output / NETWORKS, settings.drawing.folds, statements)
     trainer.settings = replace(trainer.settings, seconds=settings.classifier.seconds)
     read = np.array([reading is not None for reading in readings])
     return [measure(trainer, classes, folds, read, size) for size in sizes]

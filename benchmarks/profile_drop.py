@@ -25,7 +25,7 @@ from ecgpage.diagnosis.judge import OutOfFold, fit_judge
 from ecgpage.diagnosis.labels import decide
 from ecgpage.diagnosis.metrics import binary_f_measure, macro_f_measure
 from ecgpage.diagnosis.reading import PageReading
-from ecgpage.diagnosis.train import TRAINERS, MemberTrainer
+from ecgpage.diagnosis.train import TRAINERS, Evidence, MemberTrainer, NetworkTrainer, TreeTrainer
 from ecgpage.read_pages import ReadingSettings, read_pages
 from ecgpage.reporting import text_table
 from ecgpage.train import find_training_records
@@ -37,6 +37,9 @@ from yolov7.average import AveragedModel
 
 def kept_network(trainer: MemberTrainer, checkpoint: Path, settings: TrainingSettings) -> nn.Module:
     """A network as a finished training left it; nothing is trained or written. Raises CheckpointError without one."""
+    if isinstance(trainer, TreeTrainer):
+        return trainer.kept(checkpoint)
+    assert isinstance(trainer, NetworkTrainer)
     network = NETWORK_KINDS[trainer.member](count_outputs(checkpoint) - 1)
     average = AveragedModel(network, settings.classifier.ema_decay)
     state = TrainingState(network, average, make_optimizer(network, settings.classifier))
@@ -65,8 +68,9 @@ def judge_pages(
     targets, folds = unseen.targets[places].astype(np.float32), unseen.folds[places]
     members = tuple(unseen.logits)
     logits = {member: np.zeros(targets.shape) for member in members}
+    evidence = Evidence(records, pages, settings.classifier.seed)
     for member in members:
-        trainer = TRAINERS[member](records, pages, targets, settings, networks, settings.drawing.folds)
+        trainer = TRAINERS[member](evidence, targets, settings, networks, settings.drawing.folds)
         for fold in np.unique(folds):
             network = kept_network(trainer, networks / f"{member}-{fold}.safetensors", settings)
             there = np.flatnonzero(folds == fold)

@@ -17,7 +17,7 @@ from matplotlib.figure import Figure
 
 from ecgpage.diagnosis.labels import ABNORMAL
 
-COLORS = ("#1f5fa8", "#b5651d", "#2e7d32")
+COLORS = ("#1f5fa8", "#b5651d", "#7b3f9d", "#2e7d32")
 
 
 def draw(figures: dict[str, Any]) -> Figure:

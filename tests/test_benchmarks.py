@@ -24,7 +24,8 @@ from benchmarks.trace_sheet import best_steps, sizes
 from benchmarks.true_pages import TruePage, flat_paper, read_truth
 from ecgpage.calibration.in_step import limb_laws
 from ecgpage.diagnosis.classifier import NETWORKS
-from ecgpage.diagnosis.train import TRAINERS
+from ecgpage.diagnosis.train import GROWTH, TRAINERS, Evidence
+from ecgpage.diagnosis.trees import TreeClassifier
 from ecgpage.digitization.crop import SUBCOLUMNS
 from ecgpage.digitization.dataset import collate
 from ecgpage.digitization.features import CHANNELS
@@ -36,7 +37,7 @@ from ecgpage.synthesis import PROFILES, DrawnLead
 from ecgpage.synthesis.export import ExportSettings, export_pages
 from ecgpage.synthesis.records import RecordDrawer
 from ecgpage.synthesis.signals import AS_RECORDED
-from ecgpage.training.checkpoints import CheckpointError, TrainingState, save_state
+from ecgpage.training.checkpoints import CheckpointError, TrainingState, save_model, save_state
 from ecgpage.training.configuration import TrainingSettings
 from ecgpage.training.optimizer import make_optimizer
 from tests.calibration.test_in_step import page as page_of_rows
@@ -237,7 +238,7 @@ def test_steps_between_limb_leads_are_told():
 def test_a_kept_network_is_the_averaged_one_and_nothing_is_written(tmp_path, statements):
     torch.manual_seed(0)
     settings = TrainingSettings()
-    trainer = TRAINERS["signal"]([], [], np.zeros((0, 4), np.float32), settings, tmp_path, 5)
+    trainer = TRAINERS["signal"](Evidence([], [], 0), np.zeros((0, 4), np.float32), settings, tmp_path, 5)
     network, average = (NETWORKS["signal"](3 + statements) for _ in range(2))
     average = AveragedModel(average, 0.9)
     checkpoint = tmp_path / "signal-0.safetensors"
@@ -250,6 +251,17 @@ def test_a_kept_network_is_the_averaged_one_and_nothing_is_written(tmp_path, sta
     assert not kept.training and checkpoint.read_bytes() == before
     with pytest.raises(CheckpointError, match="expected a classifier's training"):
         kept_network(trainer, tmp_path / "signal-1.safetensors", settings)
+
+
+def test_kept_trees_are_those_that_grew(tmp_path):
+    trainer = TRAINERS["trees"](Evidence([], [], 0), np.zeros((0, 4), np.float32), TrainingSettings(), tmp_path, 5)
+    trees = TreeClassifier(3, GROWTH.trees)
+    trees.leaf.normal_()
+    save_model(tmp_path / "trees-0.safetensors", trees)
+    kept = kept_network(trainer, tmp_path / "trees-0.safetensors", TrainingSettings())
+    torch.testing.assert_close(kept.leaf, trees.leaf.half().float())
+    with pytest.raises(CheckpointError):
+        kept_network(trainer, tmp_path / "trees-1.safetensors", TrainingSettings())
 
 
 def test_steps_of_rows_that_are_out_of_step_hold_in_the_other_half():

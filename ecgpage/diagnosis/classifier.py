@@ -16,24 +16,31 @@ from ecgpage.diagnosis.dataset import ink_tensor
 from ecgpage.diagnosis.fusion import Fusion
 from ecgpage.diagnosis.ink import ink_image
 from ecgpage.diagnosis.labels import ABNORMAL, decide_labels
+from ecgpage.diagnosis.measurements import measure
 from ecgpage.diagnosis.network import PageClassifier
 from ecgpage.diagnosis.signal_dataset import batch_of
 from ecgpage.diagnosis.signal_network import SignalClassifier
 from ecgpage.diagnosis.signal_view import view_signal
+from ecgpage.diagnosis.trees import TreeClassifier
 from ecgpage.leads import standard_leads
 from ecgpage.recording import Diagnosis, Page
 from ecgpage.training import CheckpointError
+from ecgpage.training.checkpoints import save_model
 from ecgpage.training.model_folder import describe_stage, load_stage, save_stage
 
 STAGE = "classifier"
 
-SIGNAL, IMAGE = "signal", "image"
-MEMBERS = (SIGNAL, IMAGE)
-"""What a classifier may look at: the signal that the digitizer read, and the page itself."""
+SIGNAL, IMAGE, TREES = "signal", "image", "trees"
+MEMBERS = (SIGNAL, IMAGE, TREES)
+"""What a classifier may look at: the signal that the digitizer read, the page itself, and what is measured on the
+signal."""
 
-NETWORKS: dict[str, type[SignalClassifier] | type[PageClassifier]] = {SIGNAL: SignalClassifier, IMAGE: PageClassifier}
-"""The network of each member."""
-
+NETWORKS: dict[str, type[SignalClassifier] | type[PageClassifier] | type[TreeClassifier]] = {
+    SIGNAL: SignalClassifier,
+    IMAGE: PageClassifier,
+    TREES: TreeClassifier,
+}
+"""The network (or trees) of each member."""
 
 PHASES = 4
 """Starts within one sample of the signal network's view (``beats.FS``) from which a signal is looked at."""
@@ -56,7 +63,7 @@ class Classifier:
         outputs = len(self.classes) + 1
         if set(self.networks) - set(MEMBERS) or not self.networks:
             raise ValueError(f"expected networks of {MEMBERS}, came {sorted(self.networks)}")
-        sizes = {network.head.out_features for part in self.networks.values() for network in part}
+        sizes = {network.outputs for part in self.networks.values() for network in part}
         if sizes != {outputs} or len(self.thresholds) != outputs:
             raise ValueError(
                 f"expected {outputs} outputs and thresholds, for {len(self.classes)} classes and {ABNORMAL!r}, came "
@@ -75,10 +82,12 @@ class Classifier:
         from several starts and the logits are averaged, so that no beat on the edge between two samples decides.
         """
         inputs: dict[str, list[Any]] = {}
-        if SIGNAL in self.networks:
+        if SIGNAL in self.networks or TREES in self.networks:
             leads = standard_leads(signal, names)
             later = sorted({round(phase / PHASES * fs / FS) for phase in range(PHASES)})
-            inputs[SIGNAL] = [batch_of(view_signal(leads[skipped:], fs)) for skipped in later]
+            views = [view_signal(leads[skipped:], fs) for skipped in later]
+            inputs[SIGNAL] = [batch_of(view) for view in views]
+            inputs[TREES] = [torch.from_numpy(measure(view))[None] for view in views]
         if IMAGE in self.networks:
             inputs[IMAGE] = [ink_tensor(ink_image(page.image, page.page_to_picture, page.size))[None]]
         said = [
@@ -98,28 +107,34 @@ def mean_logits(networks: Sequence[nn.Module], inputs: Any) -> np.ndarray:
 
 
 def save_classifier(folder: Path, classifier: Classifier, description: Mapping[str, Any] | None = None) -> None:
-    """Write the classifier to a model folder: weights, and classes, fusion, thresholds and ``description`` to its
-    JSON."""
+    """Write the classifier to a model folder: weights (trees in a file of their own), and classes, fusion, thresholds
+    and ``description`` to its JSON."""
     facts = {
         "classes": list(classifier.classes),
         "thresholds": [round(threshold, 5) for threshold in classifier.thresholds],
-        "members": {
-            name: {"networks": len(part), "width": part[0].width} for name, part in classifier.networks.items()
-        },
+        "members": {name: {"networks": len(part), **part[0].shape} for name, part in classifier.networks.items()},
         "fusion": {
             "weights": np.round(classifier.fusion.weights, 5).tolist(),
             "bias": _rounded(classifier.fusion.bias),
         },
     }
-    save_stage(folder, STAGE, _module(classifier.networks), facts | dict(description or {}))
+    if TREES in classifier.networks:
+        save_model(folder / f"{TREES}.safetensors", nn.ModuleList(classifier.networks[TREES]))
+    save_stage(folder, STAGE, _trained(classifier.networks), facts | dict(description or {}))
 
 
 def _rounded(values: np.ndarray) -> list[float]:
     return np.round(values, 5).tolist()
 
 
-def _module(networks: Mapping[str, Sequence[nn.Module]]) -> nn.ModuleDict:
-    return nn.ModuleDict({name: nn.ModuleList(part) for name, part in networks.items()})
+def _trained(networks: Mapping[str, Sequence[nn.Module]]) -> nn.ModuleDict:
+    """All but trees."""
+    return nn.ModuleDict({name: nn.ModuleList(part) for name, part in networks.items() if name != TREES})
+
+
+def _built(name: str, classes: int, part: Mapping[str, Any]) -> nn.Module:
+    """An empty network of a member as ``model.json`` describes it."""
+    return NETWORKS[name](classes, **{key: int(size) for key, size in part.items() if key != "networks"})
 
 
 def load_classifier(folder: Path) -> Classifier | None:
@@ -134,7 +149,7 @@ def load_classifier(folder: Path) -> Classifier | None:
         classes, thresholds = tuple(facts["classes"]), tuple(facts["thresholds"])
         fusion = Fusion(*(np.array(facts["fusion"][part], np.float64) for part in ("weights", "bias")))
         networks = {
-            name: [NETWORKS[name](len(classes), int(part["width"])) for _ in range(int(part["networks"]))]
+            name: [_built(name, len(classes), part) for _ in range(int(part["networks"]))]
             for name, part in facts["members"].items()
         }
         classifier = Classifier(networks, classes, fusion, thresholds)
@@ -142,5 +157,7 @@ def load_classifier(folder: Path) -> Classifier | None:
         raise CheckpointError(
             f"expected classes, thresholds, members and fusion of the classifier in {folder}: {error!r}"
         ) from error
-    load_stage(folder, STAGE, _module(networks).eval())
+    load_stage(folder, STAGE, _trained(networks).eval())
+    if TREES in networks:
+        load_stage(folder, TREES, nn.ModuleList(networks[TREES]).eval())
     return classifier

@@ -9,6 +9,9 @@ import numpy as np
 CANDIDATES = 24
 """Thresholds tried per class when thresholds are chosen together."""
 
+AS_GOOD = 0.005
+"""F-measures closer than this to the best are as good, over a thousand records or so."""
+
 LOWEST = 1e-4
 """Thresholds stay in [1e-4, 1 - 1e-4]."""
 
@@ -50,7 +53,8 @@ def binary_f_measure(targets: np.ndarray, predictions: np.ndarray) -> float:
 
 
 def choose_binary_threshold(targets: np.ndarray, probabilities: np.ndarray, default: float = 0.5) -> float:
-    """Return the probability of "abnormal" from which on it is said, for the best ``binary_f_measure``.
+    """Return the probability of "abnormal" from which on it is said: the mean of those of about the best
+    ``binary_f_measure`` (within ``AS_GOOD``), as which of them is the very best is chance.
 
     targets, probabilities: (records,). Without known records of both kinds ``default``.
     """
@@ -59,7 +63,7 @@ def choose_binary_threshold(targets: np.ndarray, probabilities: np.ndarray, defa
         return default
     candidates = np.unique(np.quantile(probabilities[known], np.linspace(0.02, 0.98, 97)))
     measures = [binary_f_measure(targets, probabilities >= candidate) for candidate in candidates]
-    best = np.flatnonzero(np.array(measures) >= max(measures) - 1e-9)
+    best = np.flatnonzero(np.array(measures) >= max(measures) - AS_GOOD)
     return float(np.clip(candidates[best].mean(), LOWEST, 1 - LOWEST))
 
 

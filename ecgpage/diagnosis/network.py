@@ -44,7 +44,7 @@ class PageClassifier(nn.Module):
 
     def __init__(self, classes: int, width: int = 32, dropout: float = 0.3) -> None:
         super().__init__()
-        self.width = width
+        self.outputs, self.shape = classes + 1, {"width": width}
         self.stem = nn.Sequential(
             nn.Conv2d(1, width, 7, 4, 3, bias=False), nn.BatchNorm2d(width), nn.ReLU(inplace=True)
         )

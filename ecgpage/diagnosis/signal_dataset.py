@@ -51,6 +51,13 @@ class SignalViews:
     def __len__(self) -> int:
         return len(self.beat)
 
+    def of_record(self, number: int) -> list[SignalView]:
+        """All views of one record."""
+        parts = zip(self.beat[number], self.rhythm[number], self.figures[number], strict=True)
+        return [
+            SignalView(beat.astype(np.float32), rhythm.astype(np.float32), figures) for beat, rhythm, figures in parts
+        ]
+
 
 def build_views(
     records: Sequence[Path],

@@ -59,7 +59,7 @@ class SignalClassifier(nn.Module):
 
     def __init__(self, classes: int, width: int = 32, dropout: float = 0.4, inner_dropout: float = 0.1) -> None:
         super().__init__()
-        self.width = width
+        self.outputs, self.shape = classes + 1, {"width": width}
         channels = 2 * len(LEADS)
         self.beat = nn.Sequential(
             nn.Conv1d(channels, 2 * width, 7, 1, 3, bias=False),

@@ -116,17 +116,21 @@ def rhythm_figures(signal: np.ndarray, beats: np.ndarray, beat: np.ndarray) -> n
             np.mean(np.abs(intervals / usual - 1) > IRREGULAR),
             (intervals[1:] / intervals[:-1]).max() - 1,
         )
-    likeness = np.array([_likeness(signal, place, beat) for place in beats]).reshape(-1, 2)
-    likeness = likeness[np.isfinite(likeness).all(axis=1)]
-    if len(likeness):
-        alike, size = likeness.T
+    found = np.array([likeness(signal, place, beat) for place in beats]).reshape(-1, 2)
+    found = found[np.isfinite(found).all(axis=1)]
+    if len(found):
+        alike, size = found.T
         figures[10:] = alike.min(), np.median(alike), size.max(), np.mean(alike < UNLIKE)
     return figures.clip(-LARGEST_FIGURE, LARGEST_FIGURE)
 
 
-def _likeness(signal: np.ndarray, place: int, beat: np.ndarray) -> tuple[float, float]:
-    """How one beat's QRS complex resembles the usual one over the leads printed: (correlation, size); NaN: unknown."""
-    before, after = COMPLEX
+def likeness(
+    signal: np.ndarray, place: int, beat: np.ndarray, before: int = COMPLEX[0], after: int = COMPLEX[1]
+) -> tuple[float, float]:
+    """How one beat resembles the usual one, (leads, BEAT_SAMPLES), over the leads printed: (correlation, size).
+
+    Of its samples from ``before`` its QRS complex's middle to ``after`` it; NaN where that is not printed.
+    """
     if place < before or place + after > len(signal):
         return float("nan"), float("nan")
     one = signal[place - before : place + after].T  # (leads, samples)

@@ -6,7 +6,7 @@ import math
 import shutil
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
@@ -16,17 +16,20 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
-from ecgpage.diagnosis.classifier import IMAGE, MEMBERS, NETWORKS, SIGNAL, Classifier
+from ecgpage.diagnosis.classifier import IMAGE, MEMBERS, NETWORKS, SIGNAL, TREES, Classifier
 from ecgpage.diagnosis.dataset import RESOLUTION, InkDataset, LabelledRecord, PageDataset
 from ecgpage.diagnosis.judge import OutOfFold, choose_judge
 from ecgpage.diagnosis.labels import read_classes, targets_of
+from ecgpage.diagnosis.measurements import measure
 from ecgpage.diagnosis.reading import PageReading
-from ecgpage.diagnosis.signal_dataset import SignalDataset, SignalViews, build_views
+from ecgpage.diagnosis.signal_dataset import READING_SHARE, SignalDataset, SignalViews, build_views
+from ecgpage.diagnosis.trees import Growth, TreeClassifier, grow
 from ecgpage.synthesis import Profile
 from ecgpage.synthesis.arrangement import ArrangementSettings
 from ecgpage.synthesis.records import read_standard_leads
 from ecgpage.synthesis.signals import AS_RECORDED
 from ecgpage.training import TrainingSettings, train
+from ecgpage.training.checkpoints import load_model, save_model
 from ecgpage.training.loading import page_loader, page_source
 
 LARGEST_POSITIVE_WEIGHT = 6.0
@@ -39,6 +42,12 @@ USUAL_ARRANGEMENT = 0.9
 
 EPOCHS = {SIGNAL: 20, IMAGE: 8}
 """Times that a network sees each record; more teaches a few thousand records by heart."""
+
+GROWTH = Growth()
+"""How the trees are grown."""
+
+MOST_VIEWS = 40_000
+"""Views that trees grow on, a random choice where there are more: their time is not bounded otherwise."""
 
 JUDGED_AT_ONCE = 32
 """Records to a batch when networks are asked."""
@@ -94,8 +103,9 @@ def train_classifier(
         latest = read(fold)
         if latest is not readings:
             readings, own = latest, [latest[k] for k in kept]
+            evidence = Evidence(labelled, own, settings.classifier.seed)
             trainers = [
-                TRAINERS[member](labelled, own, targets, settings, folder, len(numbers), stated) for member in members
+                TRAINERS[member](evidence, targets, settings, folder, len(numbers), stated) for member in members
             ]
         for member, trainer in zip(members, trainers, strict=True):
             named = partial(_named, report, f"fold {fold}, {member}: ")
@@ -134,35 +144,82 @@ def choose_classes(labels: Sequence[Sequence[str]], folds: int, report: Callable
     return tuple(name for name in classes if name not in rare)
 
 
+@dataclass(frozen=True)
+class Evidence:
+    """Records to learn from, and what was read from a page of each, None where nothing was.
+
+    seed: of the noise and the gaps of what is shown of the records' own signals.
+    """
+
+    records: Sequence[LabelledRecord]
+    readings: Sequence[PageReading | None]
+    seed: int
+
+    @cached_property
+    def views(self) -> SignalViews:
+        """Of all records."""
+        return build_views([record.path for record in self.records], self.readings, read_standard_leads, self.seed)
+
+    @cached_property
+    def measured(self) -> np.ndarray:
+        """What is measured on every view, (records, views, measurements) float32."""
+        return np.array([[measure(view) for view in self.views.of_record(k)] for k in range(len(self.records))])
+
+
 class MemberTrainer(ABC):
     """Trains networks of one member on parts of the records, and asks them of others."""
 
     member: str
-    learns_statements = False
 
     def __init__(
         self,
-        records: Sequence[LabelledRecord],
-        readings: Sequence[PageReading | None],
+        evidence: Evidence,
         targets: np.ndarray,
         settings: TrainingSettings,
         folder: Path,
         folds: int,
         statements: np.ndarray | None = None,
     ) -> None:
-        self.records = records
-        self.readings = readings
+        """targets: (records, classes + 1); folder: keeps states; folds: over which the stage's time is divided;
+        statements: (records, S), for members that learn them."""
+        self.evidence = evidence
         self.targets = targets
+        self.drawing = settings.drawing
+        self.folder = folder
+
+    @abstractmethod
+    def train(self, indices: np.ndarray, name: str, report: Callable[[str], None]) -> nn.Module:
+        """Train one on the records at the indices, or go on with the one of that name; in eval mode."""
+
+    @abstractmethod
+    def predict(self, network: nn.Module, indices: np.ndarray) -> np.ndarray:
+        """Logits of the records at the indices, (indices, classes + 1) float64."""
+
+
+class NetworkTrainer(MemberTrainer):
+    """Trains by gradients, epoch by epoch."""
+
+    learns_statements = False
+
+    def __init__(
+        self,
+        evidence: Evidence,
+        targets: np.ndarray,
+        settings: TrainingSettings,
+        folder: Path,
+        folds: int,
+        statements: np.ndarray | None = None,
+    ) -> None:
+        """See ``MemberTrainer``."""
+        super().__init__(evidence, targets, settings, folder, folds)
         self.learnt = targets
         if self.learns_statements and statements is not None:
             self.learnt = np.concatenate([targets, statements.astype(np.float32)], axis=1)
-        self.drawing = settings.drawing
         stage = settings.classifier
         self.settings = replace(stage, seconds=stage.seconds * SECONDS_SHARE[self.member] / folds)
-        self.folder = folder
 
     def train(self, indices: np.ndarray, name: str, report: Callable[[str], None]) -> nn.Module:
-        """Train one on the records at the indices, or go on with the one of that name."""
+        """See ``MemberTrainer``."""
         steps = math.ceil(EPOCHS[self.member] * len(indices) / self.settings.batch_size)
         stage = replace(self.settings, steps=min(self.settings.steps, steps))
         torch.manual_seed(stage.seed)
@@ -182,7 +239,7 @@ class MemberTrainer(ABC):
         return result.eval()
 
     def predict(self, network: nn.Module, indices: np.ndarray) -> np.ndarray:
-        """Logits of the records at the indices, (indices, classes + 1) float64."""
+        """See ``MemberTrainer``."""
         with torch.inference_mode():
             parts = [network(inputs).double().numpy() for inputs, _ in self.unchanged(indices)]
         return np.concatenate(parts)
@@ -197,29 +254,24 @@ class MemberTrainer(ABC):
         """The same in the order of the indices, each record once, as it was read."""
 
 
-class SignalTrainer(MemberTrainer):
+class SignalTrainer(NetworkTrainer):
     """The signals that were read, and the records' own."""
 
     member = SIGNAL
     learns_statements = True
 
-    @cached_property
-    def views(self) -> SignalViews:
-        """Of all records."""
-        paths = [record.path for record in self.records]
-        return build_views(paths, self.readings, read_standard_leads, self.settings.seed)
-
     def batches(self, indices: np.ndarray) -> DataLoader:
         """Whole batches, see ``SignalDataset``."""
-        return DataLoader(SignalDataset(self.views, indices, self.learnt, self.settings.batch_size), batch_size=None)
+        batches = SignalDataset(self.evidence.views, indices, self.learnt, self.settings.batch_size)
+        return DataLoader(batches, batch_size=None)
 
     def unchanged(self, indices: np.ndarray) -> DataLoader:
         """Whole batches, see ``SignalDataset``."""
-        batches = SignalDataset(self.views, indices, self.targets, JUDGED_AT_ONCE, augment=False)
+        batches = SignalDataset(self.evidence.views, indices, self.targets, JUDGED_AT_ONCE, augment=False)
         return DataLoader(batches, batch_size=None)
 
 
-class ImageTrainer(MemberTrainer):
+class ImageTrainer(NetworkTrainer):
     """Drawn pages to learn from; of the records judged, the pages that were read, else drawn ones."""
 
     member = IMAGE
@@ -231,18 +283,53 @@ class ImageTrainer(MemberTrainer):
     def unchanged(self, indices: np.ndarray) -> DataLoader:
         """See ``InkDataset``."""
         drawn = self._drawn(indices, augment=False)
-        readings = [self.readings[k] for k in indices]
+        readings = [self.evidence.readings[k] for k in indices]
         inks = [drawn.page(k, 0) if reading is None else reading.ink for k, reading in enumerate(readings)]
         return DataLoader(InkDataset(inks, self.targets[indices]), JUDGED_AT_ONCE)
 
     def _drawn(self, indices: np.ndarray, augment: bool = True) -> PageDataset:
-        records = [self.records[k] for k in indices]
+        records = [self.evidence.records[k] for k in indices]
         draw = page_source(self.drawing, AS_RECORDED, usual_page)
         cache, seed = self.folder / CLASSIFIER_PAGES, self.settings.seed
         return PageDataset(records, self.targets[indices], draw, self.drawing.pages, seed, cache, augment)
 
 
-TRAINERS: dict[str, type[MemberTrainer]] = {SIGNAL: SignalTrainer, IMAGE: ImageTrainer}
+class TreeTrainer(MemberTrainer):
+    """Trees on what is measured on the signals that were read and on the records' own."""
+
+    member = TREES
+
+    def train(self, indices: np.ndarray, name: str, report: Callable[[str], None]) -> nn.Module:
+        """See ``MemberTrainer``."""
+        path = self.folder / f"{name}.safetensors"
+        if path.exists():
+            return self.kept(path)
+        measured, read = self.evidence.measured[indices], self.evidence.views.read[indices]
+        weights = np.empty(measured.shape[:2])
+        weights[:, 0] = np.where(read, READING_SHARE, 0)
+        weights[:, 1:] = (1 - weights[:, :1]) / (measured.shape[1] - 1)
+        rows, views = np.nonzero(weights)
+        if len(rows) > MOST_VIEWS:
+            chosen = np.sort(np.random.default_rng(self.evidence.seed).permutation(len(rows))[:MOST_VIEWS])
+            rows, views = rows[chosen], views[chosen]
+        trees = grow(measured[rows, views], self.targets[indices[rows]], weights[rows, views], GROWTH)
+        save_model(path, trees)
+        report(f"{GROWTH.trees} trees for each output")
+        return trees
+
+    def kept(self, path: Path) -> nn.Module:
+        """Trees that ``train`` has kept. Raises CheckpointError for anything else."""
+        trees = TreeClassifier(self.targets.shape[1] - 1, GROWTH.trees)
+        load_model(path, trees)
+        return trees.eval()
+
+    def predict(self, network: nn.Module, indices: np.ndarray) -> np.ndarray:
+        """See ``MemberTrainer``."""
+        with torch.inference_mode():
+            return network(torch.from_numpy(self.evidence.measured[indices, 0])).double().numpy()
+
+
+TRAINERS: dict[str, type[MemberTrainer]] = {SIGNAL: SignalTrainer, IMAGE: ImageTrainer, TREES: TreeTrainer}
 
 
 def usual_page(profile: Profile) -> Profile:

@@ -6,10 +6,12 @@ import pytest
 import torch
 
 from ecgpage.diagnosis import Classifier, load_classifier, save_classifier
-from ecgpage.diagnosis.classifier import IMAGE, SIGNAL
+from ecgpage.diagnosis.classifier import IMAGE, SIGNAL, TREES
 from ecgpage.diagnosis.fusion import Fusion, equal_fusion
+from ecgpage.diagnosis.measurements import MEASUREMENTS
 from ecgpage.diagnosis.network import PageClassifier
 from ecgpage.diagnosis.signal_network import SignalClassifier
+from ecgpage.diagnosis.trees import TreeClassifier
 from ecgpage.leads import LEADS
 from ecgpage.recording import Diagnosis, Page
 from ecgpage.training import CheckpointError
@@ -18,18 +20,29 @@ CLASSES = ("NORM", "STTC", "PVC")
 BOTH = Fusion(np.array([[0.7, 0.3]] * 4), np.array([0.1, -0.2, 0.0, 0.3]))
 
 
+def random_trees() -> TreeClassifier:
+    """Trees that ask for the sizes of the leads' waves."""
+    trees = TreeClassifier(3, 5)
+    trees.feature.random_(MEASUREMENTS.index("I r"), MEASUREMENTS.index("V6 t low"))
+    trees.unknown.random_(2)
+    for part in (trees.threshold, trees.leaf):
+        part.normal_(0, 0.3)
+    return trees.half().float().eval()
+
+
 def make_classifier(*members: str) -> Classifier:
     torch.manual_seed(0)
     networks = {
         SIGNAL: [SignalClassifier(3, width=8).eval() for _ in range(2)],
         IMAGE: [PageClassifier(3, width=8).eval()],
+        TREES: [random_trees() for _ in range(2)],
     }
     used = {name: networks[name] for name in members}
-    fusion = BOTH if len(used) == 2 else equal_fusion(1, 4)
+    fusion = BOTH if len(used) == 2 else equal_fusion(len(used), 4)
     return Classifier(used, CLASSES, fusion, (0.5, 0.25, 0.125, 0.4))
 
 
-@pytest.fixture(params=[(SIGNAL,), (IMAGE,), (SIGNAL, IMAGE)], ids="+".join)
+@pytest.fixture(params=[(SIGNAL,), (IMAGE,), (TREES,), (SIGNAL, IMAGE), (SIGNAL, IMAGE, TREES)], ids="+".join)
 def classifier(request: pytest.FixtureRequest) -> Classifier:
     return make_classifier(*request.param)
 
@@ -62,9 +75,12 @@ def test_each_member_sees_what_is_its_own() -> None:
     drawn = page.image.copy()
     drawn[100:104, 50:350] = 0
     other = Page(drawn, page.size, page.page_to_picture, False)
-    image, signal = make_classifier(IMAGE), make_classifier(SIGNAL)
-    assert judge(image, page) != judge(image, other) and judge(signal, page) == judge(signal, other)
-    assert judge(signal, page) != judge(signal, page, beats()) and judge(image, page) == judge(image, page, beats())
+    image = make_classifier(IMAGE)
+    assert judge(image, page) != judge(image, other)
+    assert judge(image, page) == judge(image, page, beats())
+    for of_signal in (make_classifier(SIGNAL), make_classifier(TREES)):
+        assert judge(of_signal, page) == judge(of_signal, other)
+        assert judge(of_signal, page) != judge(of_signal, page, beats())
 
 
 def test_leads_are_told_by_their_names() -> None:
@@ -93,7 +109,7 @@ def test_a_folder_without_a_classifier_gives_none(tmp_path: Path) -> None:
 def test_weights_of_other_classes_are_refused(classifier: Classifier, tmp_path: Path) -> None:
     fewer = {"weights": [[1.0] * len(classifier.networks)] * 2, "bias": [0.0] * 2}
     save_classifier(tmp_path, classifier, {"classes": ["NORM"], "thresholds": [0.5, 0.5], "fusion": fewer})
-    with pytest.raises(CheckpointError, match=r"classifier\.safetensors"):
+    with pytest.raises(CheckpointError, match=r"(classifier|trees)\.safetensors"):
         load_classifier(tmp_path)
     for broken in ({"classes": None}, {"members": {"smell": {"networks": 1, "width": 8}}}, {"fusion": {}}):
         save_classifier(tmp_path, classifier, broken)

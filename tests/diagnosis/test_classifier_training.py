@@ -208,7 +208,7 @@ def test_statements_are_learnt_and_then_cut_off(tmp_path: Path) -> None:
         with safe_open(work / "signal-0.safetensors", "numpy") as file:
             assert file.get_slice("average.head.bias").get_shape() == [2 + 1 + 3]
     for classifier, unseen in found:
-        assert {network.head.out_features for network in classifier.networks[SIGNAL]} == {3}
+        assert {network.outputs for network in classifier.networks[SIGNAL]} == {3}
         assert unseen.logits[SIGNAL].shape == (4, 3)
     first, second = (unseen.logits[SIGNAL] for _, unseen in found)
     np.testing.assert_array_equal(first[:2], second[:2])
