@@ -8,7 +8,7 @@ from ecgpage.diagnosis.measurements import MEASUREMENTS, measure
 from ecgpage.diagnosis.signal_view import view_signal
 from ecgpage.leads import LEADS
 
-RNG_NOISE = 0.002
+NOISE = 0.002
 """mV; a signal without any has no slopes to tell."""
 
 
@@ -20,7 +20,7 @@ def bump(time: np.ndarray, middle: float, width: float) -> np.ndarray:
 def heart(sizes: np.ndarray, beats: np.ndarray, width: float = 0.08, st_level: float = 0.0) -> np.ndarray:
     """(5000, 12) mV at 500 Hz: P waves of 0.1 mV, R waves of ``sizes``, T waves of 0.3 mV, ST segments at a level."""
     time = np.arange(5000) / 500
-    signal = np.random.default_rng(0).normal(0, RNG_NOISE, (5000, 12))
+    signal = np.random.default_rng(0).normal(0, NOISE, (5000, 12))
     for beat in beats:
         common = 0.1 * bump(time, beat - 0.16, 0.08) + 0.3 * bump(time, beat + 0.3, 0.14)
         common += st_level * ((time > beat + width / 2) & (time < beat + 0.23))
