@@ -14,46 +14,19 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from safetensors import SafetensorError, safe_open
-from torch import nn
 
 from ecgpage.cli import HERE
 from ecgpage.crossvalidation import NETWORKS, read_unseen
-from ecgpage.diagnosis.classifier import NETWORKS as NETWORK_KINDS
 from ecgpage.diagnosis.dataset import LabelledRecord
 from ecgpage.diagnosis.judge import OutOfFold, fit_judge
 from ecgpage.diagnosis.labels import decide
 from ecgpage.diagnosis.metrics import binary_f_measure, macro_f_measure
 from ecgpage.diagnosis.reading import PageReading
-from ecgpage.diagnosis.train import TRAINERS, Evidence, MemberTrainer, NetworkTrainer, TreeTrainer
+from ecgpage.diagnosis.train import TRAINERS, Evidence
 from ecgpage.read_pages import ReadingSettings, read_pages
 from ecgpage.reporting import text_table
 from ecgpage.train import find_training_records
-from ecgpage.training.checkpoints import CheckpointError, TrainingState, load_state
 from ecgpage.training.configuration import TrainingSettings, load_settings, settings_from_environment
-from ecgpage.training.optimizer import make_optimizer
-from yolov7.average import AveragedModel
-
-
-def kept_network(trainer: MemberTrainer, checkpoint: Path, settings: TrainingSettings) -> nn.Module:
-    """A network as a finished training left it; nothing is trained or written. Raises CheckpointError without one."""
-    if isinstance(trainer, TreeTrainer):
-        return trainer.kept(checkpoint)
-    assert isinstance(trainer, NetworkTrainer)
-    network = NETWORK_KINDS[trainer.member](count_outputs(checkpoint) - 1)
-    average = AveragedModel(network, settings.classifier.ema_decay)
-    state = TrainingState(network, average, make_optimizer(network, settings.classifier))
-    load_state(checkpoint, state)
-    return trainer.of_classes(state.average.module)
-
-
-def count_outputs(checkpoint: Path) -> int:
-    """Of a network in training: classes, "abnormal" and statements. Raises CheckpointError for anything else."""
-    try:
-        with safe_open(checkpoint, "numpy") as file:
-            return int(file.get_slice("average.head.bias").get_shape()[0])
-    except (OSError, SafetensorError) as error:
-        raise CheckpointError(f"expected a classifier's training in {checkpoint}: {error}") from error
 
 
 def judge_pages(
@@ -72,7 +45,7 @@ def judge_pages(
     for member in members:
         trainer = TRAINERS[member](evidence, targets, settings, networks, settings.drawing.folds)
         for fold in np.unique(folds):
-            network = kept_network(trainer, networks / f"{member}-{fold}.safetensors", settings)
+            network = trainer.kept(networks / f"{member}-{fold}.safetensors")
             there = np.flatnonzero(folds == fold)
             logits[member][there] = trainer.predict(network, there)
     decided, abnormal = np.zeros((len(records), len(unseen.classes)), bool), np.zeros(len(records), bool)

@@ -16,7 +16,6 @@ from benchmarks.detection import leads_right, true_boxes, turned
 from benchmarks.digitizer_choices import CHOICES, draw_batches, evaluate
 from benchmarks.learning_curve import follow
 from benchmarks.pace import as_page, both_paces, fit_odds
-from benchmarks.profile_drop import kept_network
 from benchmarks.reliability import draw
 from benchmarks.row_steps import gains, moved, told_steps
 from benchmarks.synthesis import PAGE_PIXELS, measure
@@ -244,13 +243,13 @@ def test_a_kept_network_is_the_averaged_one_and_nothing_is_written(tmp_path, sta
     checkpoint = tmp_path / "signal-0.safetensors"
     save_state(checkpoint, TrainingState(network, average, make_optimizer(network, settings.classifier), 7, 1.0))
     before = checkpoint.read_bytes()
-    kept = kept_network(trainer, checkpoint, settings)
+    kept = trainer.kept(checkpoint)
     for name, weight in kept.state_dict().items():
         expected = average.module.state_dict()[name]
         torch.testing.assert_close(weight, expected[:4] if name.startswith("head.") else expected)
     assert not kept.training and checkpoint.read_bytes() == before
     with pytest.raises(CheckpointError, match="expected a classifier's training"):
-        kept_network(trainer, tmp_path / "signal-1.safetensors", settings)
+        trainer.kept(tmp_path / "signal-1.safetensors")
 
 
 def test_kept_trees_are_those_that_grew(tmp_path):
@@ -258,10 +257,10 @@ def test_kept_trees_are_those_that_grew(tmp_path):
     trees = TreeClassifier(3, GROWTH.trees)
     trees.leaf.normal_()
     save_model(tmp_path / "trees-0.safetensors", trees)
-    kept = kept_network(trainer, tmp_path / "trees-0.safetensors", TrainingSettings())
+    kept = trainer.kept(tmp_path / "trees-0.safetensors")
     torch.testing.assert_close(kept.leaf, trees.leaf.half().float())
     with pytest.raises(CheckpointError):
-        kept_network(trainer, tmp_path / "trees-1.safetensors", TrainingSettings())
+        trainer.kept(tmp_path / "trees-1.safetensors")
 
 
 def test_steps_of_rows_that_are_out_of_step_hold_in_the_other_half():

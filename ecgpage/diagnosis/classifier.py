@@ -40,7 +40,7 @@ NETWORKS: dict[str, type[SignalClassifier] | type[PageClassifier] | type[TreeCla
     IMAGE: PageClassifier,
     TREES: TreeClassifier,
 }
-"""The network (or trees) of each member."""
+"""The network (or trees) of each member, with ``outputs``, classes + 1, and ``shape``, what it is built of besides."""
 
 PHASES = 4
 """Starts within one sample of the signal network's view (``beats.FS``) from which a signal is looked at."""

@@ -36,6 +36,13 @@ SAMPLE_STEP = 4
 EARLY = 0.88
 """A beat is early that follows the one before after less than this share of the usual interval."""
 
+HALF_QRS = 0.04
+"""s from a usual QRS complex's middle to its begin."""
+
+REST_SHARE, REST_LASTS, REST_END = 0.45, 0.32, 0.28
+"""Between two beats the heart rests over this share of the interval, up to REST_END s before the next; looked at where
+the share lasts longer than REST_LASTS s."""
+
 WAVES = (
     *("r", "q", "s", "r time", "s time", "net", "size", "p", "p low", "t", "t low", "t mean", "t time"),
     *(f"st {round(1000 * seconds)}" for seconds in ST_SECONDS),
@@ -100,7 +107,8 @@ def _qrs_span(beat: np.ndarray) -> tuple[int, int]:
 
 
 def _waves(beat: np.ndarray, begin: int, end: int) -> Mapping[str, np.ndarray]:
-    """Figures of each lead, (12,) each; see ``WAVES``."""
+    """Figures of each lead, (12,) each, by the names of ``WAVES``; beat: (12, BEAT_SAMPLES) mV, whose QRS complex
+    reaches from the sample ``begin`` to ``end``."""
     qrs = beat[:, begin : end + 1]
     r, r_place = _highest(qrs)
     s, s_place = _highest(-qrs)
@@ -132,7 +140,8 @@ def _waves(beat: np.ndarray, begin: int, end: int) -> Mapping[str, np.ndarray]:
 
 
 def _whole(beat: np.ndarray, waves: Mapping[str, np.ndarray], begin: int, end: int) -> np.ndarray:
-    """Figures of all leads together; see ``WHOLE``."""
+    """Figures of all leads together, (len(WHOLE),); beat: (12, BEAT_SAMPLES) mV, whose QRS complex reaches from the
+    sample ``begin`` to ``end``; waves: see ``_waves``."""
     of = {lead: k for k, lead in enumerate(LEADS)}
     chest = [of[f"V{k}"] for k in range(1, 7)]
     qrs_axis, t_axis = (
@@ -168,7 +177,7 @@ def _whole(beat: np.ndarray, waves: Mapping[str, np.ndarray], begin: int, end: i
 
 
 def _beats(view: SignalView) -> np.ndarray:
-    """Figures of the beats one by one; see ``BEATS``."""
+    """Figures of the beats one by one, (len(BEATS),); NaN where there are fewer than three beats."""
     figures = np.full(len(BEATS), np.nan)
     signal = view.rhythm.T.astype(np.float64)
     places, _ = find_beats(signal.astype(np.float32))
@@ -182,13 +191,13 @@ def _beats(view: SignalView) -> np.ndarray:
     unlike = [k for k in early if alike[k] < UNLIKE]
     pauses = [k for k in early if k < len(intervals) and intervals[k] > usual / EARLY]
     figures[:4] = len(early), len(unlike), _mean(alike[None, early])[0], len(pauses)
-    p_first, p_last = round((P_WAVE[0] + 0.04) * FS), round((P_WAVE[1] + 0.04) * FS)
+    p_first, p_last = round((P_WAVE[0] + HALF_QRS) * FS), round((P_WAVE[1] + HALF_QRS) * FS)
     waves = np.array([likeness(signal, place, view.beat, p_first, -p_last)[0] for place in places])
     figures[4], figures[5] = _mean(waves[None])[0], _spread(waves)
     rest = [
-        signal[b - round(0.45 * (b - a)) : b - round(0.28 * FS)]
+        signal[b - round(REST_SHARE * (b - a)) : b - round(REST_END * FS)]
         for a, b in zip(places, places[1:], strict=False)
-        if 0.45 * (b - a) > 0.32 * FS
+        if REST_SHARE * (b - a) > REST_LASTS * FS
     ]
     scatter = [_mean(np.abs(np.diff(part, axis=0)).mean(axis=0)[None])[0] for part in rest if len(part) > 3]
     figures[6] = _mean(np.array(scatter)[None])[0] if scatter else np.nan

@@ -127,9 +127,11 @@ def rhythm_figures(signal: np.ndarray, beats: np.ndarray, beat: np.ndarray) -> n
 def likeness(
     signal: np.ndarray, place: int, beat: np.ndarray, before: int = COMPLEX[0], after: int = COMPLEX[1]
 ) -> tuple[float, float]:
-    """How one beat resembles the usual one, (leads, BEAT_SAMPLES), over the leads printed: (correlation, size).
+    """How one beat resembles the usual one over the leads printed: (correlation, size against it).
 
-    Of its samples from ``before`` its QRS complex's middle to ``after`` it; NaN where that is not printed.
+    signal: (samples, leads) at ``FS``; place: the sample of the beat's QRS complex; beat: the usual one, (leads,
+    BEAT_SAMPLES), in the same unit. Its samples from ``before`` the QRS complex's middle to ``after`` it are compared;
+    NaN where they are not printed.
     """
     if place < before or place + after > len(signal):
         return float("nan"), float("nan")

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
@@ -28,9 +29,11 @@ from ecgpage.synthesis import Profile
 from ecgpage.synthesis.arrangement import ArrangementSettings
 from ecgpage.synthesis.records import read_standard_leads
 from ecgpage.synthesis.signals import AS_RECORDED
-from ecgpage.training import TrainingSettings, train
-from ecgpage.training.checkpoints import load_model, save_model
+from ecgpage.training import StageSettings, TrainingSettings, train
+from ecgpage.training.checkpoints import CheckpointError, TrainingState, load_model, load_state, save_model
 from ecgpage.training.loading import page_loader, page_source
+from ecgpage.training.optimizer import make_optimizer
+from yolov7.average import AveragedModel
 
 LARGEST_POSITIVE_WEIGHT = 6.0
 
@@ -184,12 +187,21 @@ class MemberTrainer(ABC):
         statements: (records, S), for members that learn them."""
         self.evidence = evidence
         self.targets = targets
-        self.drawing = settings.drawing
+        self.training = settings
         self.folder = folder
+        self.folds = folds
+        self.statements = statements
 
     @abstractmethod
     def train(self, indices: np.ndarray, name: str, report: Callable[[str], None]) -> nn.Module:
         """Train one on the records at the indices, or go on with the one of that name; in eval mode."""
+
+    @abstractmethod
+    def kept(self, path: Path) -> nn.Module:
+        """What a finished training left at ``path``, in eval mode; nothing is trained or written.
+
+        Raises CheckpointError for anything else.
+        """
 
     @abstractmethod
     def predict(self, network: nn.Module, indices: np.ndarray) -> np.ndarray:
@@ -201,22 +213,18 @@ class NetworkTrainer(MemberTrainer):
 
     learns_statements = False
 
-    def __init__(
-        self,
-        evidence: Evidence,
-        targets: np.ndarray,
-        settings: TrainingSettings,
-        folder: Path,
-        folds: int,
-        statements: np.ndarray | None = None,
-    ) -> None:
-        """See ``MemberTrainer``."""
-        super().__init__(evidence, targets, settings, folder, folds)
-        self.learnt = targets
-        if self.learns_statements and statements is not None:
-            self.learnt = np.concatenate([targets, statements.astype(np.float32)], axis=1)
-        stage = settings.classifier
-        self.settings = replace(stage, seconds=stage.seconds * SECONDS_SHARE[self.member] / folds)
+    @cached_property
+    def settings(self) -> StageSettings:
+        """The stage's, with one network's share of its time."""
+        stage = self.training.classifier
+        return replace(stage, seconds=stage.seconds * SECONDS_SHARE[self.member] / self.folds)
+
+    @cached_property
+    def learnt(self) -> np.ndarray:
+        """(records, classes + 1), and statements after them where the network learns any."""
+        if self.statements is None or not self.learns_statements:
+            return self.targets
+        return np.concatenate([self.targets, self.statements.astype(np.float32)], axis=1)
 
     def train(self, indices: np.ndarray, name: str, report: Callable[[str], None]) -> nn.Module:
         """See ``MemberTrainer``."""
@@ -227,6 +235,14 @@ class NetworkTrainer(MemberTrainer):
         loss = MultiLabelLoss(self.learnt[indices], self.targets.shape[1])
         checkpoint = self.folder / f"{name}.safetensors"
         return self.of_classes(train(network, self.batches(indices), loss, stage, checkpoint, report))
+
+    def kept(self, path: Path) -> nn.Module:
+        """See ``MemberTrainer``."""
+        network = NETWORKS[self.member](_count_outputs(path) - 1)
+        average = AveragedModel(network, self.settings.ema_decay)
+        state = TrainingState(network, average, make_optimizer(network, self.settings))
+        load_state(path, state)
+        return self.of_classes(state.average.module)
 
     def of_classes(self, network: nn.Module) -> nn.Module:
         """A trained network of classes and statements -> one of the classes and "abnormal" alone, in eval mode."""
@@ -289,9 +305,10 @@ class ImageTrainer(NetworkTrainer):
 
     def _drawn(self, indices: np.ndarray, augment: bool = True) -> PageDataset:
         records = [self.evidence.records[k] for k in indices]
-        draw = page_source(self.drawing, AS_RECORDED, usual_page)
+        drawing = self.training.drawing
+        draw = page_source(drawing, AS_RECORDED, usual_page)
         cache, seed = self.folder / CLASSIFIER_PAGES, self.settings.seed
-        return PageDataset(records, self.targets[indices], draw, self.drawing.pages, seed, cache, augment)
+        return PageDataset(records, self.targets[indices], draw, drawing.pages, seed, cache, augment)
 
 
 class TreeTrainer(MemberTrainer):
@@ -318,7 +335,7 @@ class TreeTrainer(MemberTrainer):
         return trees
 
     def kept(self, path: Path) -> nn.Module:
-        """Trees that ``train`` has kept. Raises CheckpointError for anything else."""
+        """See ``MemberTrainer``."""
         trees = TreeClassifier(self.targets.shape[1] - 1, GROWTH.trees)
         load_model(path, trees)
         return trees.eval()
@@ -330,6 +347,15 @@ class TreeTrainer(MemberTrainer):
 
 
 TRAINERS: dict[str, type[MemberTrainer]] = {SIGNAL: SignalTrainer, IMAGE: ImageTrainer, TREES: TreeTrainer}
+
+
+def _count_outputs(path: Path) -> int:
+    """Of a network in training: classes, "abnormal" and statements. Raises CheckpointError for anything else."""
+    try:
+        with safe_open(path, "numpy") as file:
+            return int(file.get_slice("average.head.bias").get_shape()[0])
+    except (OSError, SafetensorError) as error:
+        raise CheckpointError(f"expected a classifier's training in {path}: {error}") from error
 
 
 def usual_page(profile: Profile) -> Profile:

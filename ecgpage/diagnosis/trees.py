@@ -10,14 +10,18 @@ import torch
 from torch import Tensor, nn
 
 DEPTH = 4
-"""Questions asked by each tree, at most."""
+"""Questions on the way through a tree, at most."""
 
 INNER, LEAVES = 2**DEPTH - 1, 2**DEPTH
 
 
 @dataclass(frozen=True)
 class Growth:
-    """How trees are grown (``sklearn.ensemble.HistGradientBoostingClassifier``)."""
+    """How trees are grown (``sklearn.ensemble.HistGradientBoostingClassifier``).
+
+    trees: for each output; learning_rate: factor of each tree's leaves; smallest_leaf: rows; l2: drawing leaves to 0;
+    features: share of the measurements that each question may choose from.
+    """
 
     trees: int = 100
     learning_rate: float = 0.08
