@@ -4,9 +4,10 @@ A folder of pages is one that ``benchmarks.true_pages`` reads. A lead is right w
 around its samples, on the straightened page, by half (IoU 0.5) or more. Leads that are mostly out of view or covered do
 not count.
 
-Columns: mAP of the detector's boxes at IoU 0.5 and over 0.5 to 0.95, and of the layout step's at 0.5; leads right after
-the layout step, and pages with every lead right, in percent. ``--list`` names the pages where one is not; ``--angle``
-first turns every picture by so many degrees counterclockwise, on a larger grey ground.
+Columns: mAP of the detector's boxes at IoU 0.5 and over 0.5 to 0.95; leads right after the layout step, and pages with
+every lead right, in percent; then the same of the leads as they are read in the end, with their boxes around their
+traces and rhythm strips named after the leads that they repeat. ``--list`` names the pages where one is not right;
+``--angle`` first turns every picture by so many degrees counterclockwise, on a larger grey ground.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import argparse
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -68,30 +70,52 @@ def leads_right(found: tuple[LeadBox, ...], boxes: np.ndarray, classes: np.ndarr
     return int(np.any((overlap >= LEAST_OVERLAP) & named, axis=1).sum())
 
 
+class Judged(NamedTuple):
+    """What the table says of leads: mean average precision at IoU 0.5 and over 0.5 to 0.95; share of leads that are
+    right, and of pages on which all are, in percent."""
+
+    map50: float
+    map50_95: float
+    leads: float
+    pages: float
+
+
+Truth = tuple[np.ndarray, np.ndarray]
+"""A page's true boxes (N, 4) and classes (N,)."""
+
+
 def judge(
     folder: Path, pipeline: Pipeline, note: Callable[[str], None], degrees: float = 0.0
-) -> tuple[float, float, float, float, float]:
-    """The table's columns for a folder of pages; ``note`` is told of each page with a lead that is not right."""
-    detections, arranged, truths, right, wanted, whole = [], [], [], 0, 0, 0
-    pages = read_truth(folder)
+) -> tuple[float, float, Judged, Judged]:
+    """How well a folder's leads are found: the detector's mAP at IoU 0.5 and over 0.5 to 0.95, the leads after the
+    layout step, and as they are read. ``note`` is told of each page with a lead that is not right in the end."""
+    detected, arranged, read = [], [], []
+    truths: list[Truth] = []
     settings = replace(pipeline.detector.settings, confidence=LEAST_CONFIDENCE)
     unsure = LeadDetector(pipeline.detector.network, settings)
-    for true in pages:
+    for true in read_truth(folder):
         image, truth = read_image(true.picture), true.leads
         if degrees:
             image, truth = turned(image, truth, degrees)
-        page, _, leads, warnings = pipeline.find_leads(image)
-        boxes, classes = true_boxes(truth, page)
-        detections.append(_detections(detect_closely(unsure, page)))
-        arranged.append(_detections(leads))
-        truths.append((boxes, classes))
-        count = leads_right(leads, boxes, classes)
-        if count < len(boxes):
-            note(f"{true.picture.name}: {count} of {len(boxes)} right. {' '.join(warnings)}")
-        right, wanted, whole = right + count, wanted + len(boxes), whole + (count == len(boxes))
-    precision = mean_average_precision(detections, truths)
-    after = mean_average_precision(arranged, truths).map50
-    return precision.map50, precision.map50_95, after, 100 * right / max(1, wanted), 100 * whole / len(pages)
+        page, _, leads, _ = pipeline.find_leads(image)
+        digitized = pipeline.digitize(image, true.fs, len(true.reference), LEADS)
+        truths.append(true_boxes(truth, page))
+        detected.append(_detections(detect_closely(unsure, page)))
+        arranged.append(leads)
+        read.append(digitized.leads)
+        count, wanted = leads_right(digitized.leads, *truths[-1]), len(truths[-1][0])
+        if count < wanted:
+            note(f"{true.picture.name}: {count} of {wanted} right. {' '.join(digitized.recording.warnings)}")
+    precision = mean_average_precision(detected, truths)
+    return precision.map50, precision.map50_95, _judge(arranged, truths), _judge(read, truths)
+
+
+def _judge(found: Sequence[tuple[LeadBox, ...]], truths: Sequence[Truth]) -> Judged:
+    right = np.array([leads_right(leads, *truth) for leads, truth in zip(found, truths, strict=True)])
+    wanted = np.array([len(boxes) for boxes, _ in truths])
+    precision = mean_average_precision([_detections(leads) for leads in found], truths)
+    leads, pages = 100 * right.sum() / max(1, wanted.sum()), 100 * np.mean(right == wanted)
+    return Judged(precision.map50, precision.map50_95, float(leads), float(pages))
 
 
 def _detections(found: Sequence[LeadBox]) -> Detections:
@@ -120,12 +144,14 @@ def build_parser() -> argparse.ArgumentParser:
 def main() -> None:
     """Judge the folders and print a line for each."""
     options = build_parser().parse_args()
-    pipeline = build_pipeline(options.model)
+    pipeline = build_pipeline(options.model).judged_by(None)
     note = print if options.list else _silent
-    rows = [(folder.name, *judge(folder, pipeline, note, options.angle)) for folder in options.pages]
-    print(
-        text_table(("pages", "mAP50", "mAP50-95", "arranged mAP50", "leads right %", "pages right %"), rows, digits=3)
-    )
+    rows = []
+    for folder in options.pages:
+        map50, map50_95, arranged, read = judge(folder, pipeline, note, options.angle)
+        rows.append((folder.name, map50, map50_95, arranged.leads, arranged.pages, *read))
+    read_columns = ("read: mAP50", "mAP50-95", "leads right %", "pages right %")
+    print(text_table(("pages", "mAP50", "mAP50-95", "leads right %", "pages right %", *read_columns), rows, digits=3))
 
 
 if __name__ == "__main__":

@@ -54,6 +54,9 @@ SHORT_COLUMNS = 0.5
 EVEN = 0.1
 """Seconds by which a measured length may be off."""
 
+ROW_WITHOUT = 0.1
+"""Rows, from the middle of a short lead, within which no strip runs: a wide box there is of a row's leads together."""
+
 USUAL_STRIP = 1.0
 """Log odds that a strip is lead II, before it is read."""
 
@@ -169,13 +172,13 @@ def _match(grid: LeadGrid, fit: GridFit, found: Sequence[Candidate], size: tuple
     taken = {id(one) for one in placed.values()}
     long = 0.7 if columns == 1 else LONG
     rest = [one for one in found if id(one) not in taken and width(one.box) >= long * fit.width]
-    strips = _choose_strips(grid, fit, rest)
+    strips = _choose_strips(grid, fit, rest, [middle(one.box) for one in placed.values()] if columns > 1 else [])
     taken |= {id(one) for one, _ in strips}
     value, agreeing = -grid.rarity, 0.0
     for (row, column), one in placed.items():
         name = grid.names[row][column]
         value += one.weight * float(one.odds[LEADS.index(name)])
-        agreeing += one.weight * (one.box.name == name)
+        agreeing += one.weight * float(np.exp(one.odds[LEADS.index(name)] - one.odds.max()))
     value += sum(one.weight * float(one.odds[LEADS.index(name)]) - STRIP for one, name in strips)
     stray = sum(one.weight for one in short if id(one) not in taken and one.box.score >= LEAST_SCORE)
     empty = [cell for cell in np.ndindex(rows, columns) if cell not in placed]
@@ -190,7 +193,9 @@ def _place(grid: LeadGrid, fit: GridFit, short: Sequence[Candidate]) -> dict[tup
     if not short:
         return {}
     offset = fit.cells(centers([one.box for one in short]))[:, None] - np.array(cells, np.float64)[None]  # (N, C, 2)
-    distance = np.hypot(offset[..., 0], 2 * offset[..., 1])
+    # of a trace with deep waves the box's middle is far from its row
+    tall = np.array([max(1.0, height(one.box) / fit.pitch) for one in short])[:, None]
+    distance = np.hypot(offset[..., 0] / tall, 2 * offset[..., 1])
     names = [LEADS.index(grid.names[row][column]) for row, column in cells]
     odds = np.stack([one.odds[names] for one in short])  # (N, C)
     weights = np.array([one.weight for one in short])[:, None]
@@ -200,14 +205,20 @@ def _place(grid: LeadGrid, fit: GridFit, short: Sequence[Candidate]) -> dict[tup
     return {cells[cell]: short[index] for index, cell in chosen if value[index, cell] > 0}
 
 
-def _choose_strips(grid: LeadGrid, fit: GridFit, long: Sequence[Candidate]) -> tuple[tuple[Candidate, str], ...]:
-    """Rhythm strips from top to bottom, each lead's at most once, none in the rows of the short leads."""
+def _choose_strips(
+    grid: LeadGrid, fit: GridFit, long: Sequence[Candidate], rows: Sequence[float]
+) -> tuple[tuple[Candidate, str], ...]:
+    """Rhythm strips from top to bottom, each lead's at most once, none in the rows of the short leads.
+
+    rows: y of what is placed in rows beside which no strip runs.
+    """
     chosen: list[Candidate] = []
     most = MOST_STRIPS if grid.shape[1] > 1 else 1
     for one in sorted(long, key=lambda candidate: -candidate.box.score):
         row = fit.cells(centers([one.box]))[0][0]
         beside = row > grid.shape[0] - 0.6 or row < -0.4
         apart = all(abs(middle(one.box) - middle(other.box)) > 0.4 * fit.pitch for other in chosen)
+        apart = apart and all(abs(middle(one.box) - y) > ROW_WITHOUT * fit.pitch for y in rows)
         if one.box.score >= LEAST_STRIP_SCORE and beside and apart and len(chosen) < most:
             chosen.append(one)
     if not chosen:

@@ -45,7 +45,7 @@ class Candidate:
         return replace(self.box, name=name, inverted=self.inverted and name == "aVR")
 
 
-def candidates(boxes: Sequence[LeadBox], overlap: float = 0.65) -> list[Candidate]:
+def candidates(boxes: Sequence[LeadBox], overlap: float = 0.72) -> list[Candidate]:
     """The distinct places among detected boxes, best-scored first.
 
     Boxes that overlap a better one by more than ``overlap`` (IoU), whatever their names, are the same place.

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from torch import Tensor, nn
 
 from ecgpage.detection.dataset import RESOLUTION, PageExamples, collate
 from ecgpage.detection.detector import DetectorSettings, LeadDetector, build_network
+from ecgpage.synthesis import Profile
 from ecgpage.training.configuration import DrawingSettings, StageSettings
 from ecgpage.training.drawn_pages import DrawnPages, drawn_batches
 from ecgpage.training.engine import train
@@ -24,6 +26,9 @@ ANCHOR_PAGES = 96
 
 LEAST_TAKEN = 0.8
 """Share of a network's parameters that must be found in a checkpoint to start from."""
+
+RARE = {"6x1": 5.0, "12x1": 3.0, "4x3": 2.0, "3x4-long": 2.0}
+"""How much oftener than on a profile's pages arrangements are shown that are rare there, or too little is learnt."""
 
 GAINS = LossSettings(box=0.15, objectness=0.7, classes=0.3)
 """Box gain above the published one: a lead's place in time hangs on its box's edges."""
@@ -41,24 +46,38 @@ def train_detector(
     """Train a detector on pages drawn from the records.
 
     checkpoint: where the training's state is kept; a training found there goes on. weights: a checkpoint to start
-    from, of this project or published; what fits by name and shape is taken over, except for the anchors.
+    from, of this project or published; what fits by name and shape is taken over, the anchors only where all fits.
     """
     settings = settings or DetectorSettings()
     torch.manual_seed(stage.seed)
     make = PageExamples(settings.size)
-    pages, batches = drawn_batches(records, drawing, stage, lambda kind: kind.drawn_at(*RESOLUTION), make, collate)
+    pages, batches = drawn_batches(records, drawing, stage, training_profile, make, collate)
     network = build_network(settings)
     if not checkpoint.exists():  # which holds the anchors too
-        network.head.set_anchors(page_anchors(pages, report))
+        state = {} if weights is None else read_checkpoint(weights)
+        if not _is_whole(network, state):
+            network.head.set_anchors(page_anchors(pages, report))
         if weights is not None:
-            report(f"detector: {_start_from(network, weights)}")
+            report(f"detector: {_start_from(network, state, weights)}")
     trained = train(network, batches, DetectorLoss(), stage, checkpoint, lambda line: report(f"detector: {line}"))
     return LeadDetector(trained, settings)  # type: ignore[arg-type]
 
 
-def _start_from(network: nn.Module, weights: Path) -> str:
+def training_profile(profile: Profile) -> Profile:
+    """The profile as the detector learns it: rare arrangements oftener, at a resolution near its input's."""
+    grid = tuple((name, weight * RARE.get(name, 1.0)) for name, weight in profile.arrangement.grid)
+    return replace(profile, arrangement=replace(profile.arrangement, grid=grid)).drawn_at(*RESOLUTION)
+
+
+def _is_whole(network: nn.Module, state: Mapping[str, Tensor]) -> bool:
+    """Whether a state is of just this network, so that its anchors are of such pages too."""
+    own = network.state_dict()
+    return own.keys() == state.keys() and all(own[name].shape == state[name].shape for name in own)
+
+
+def _start_from(network: nn.Module, state: dict[str, Tensor], weights: Path) -> str:
     """Take over the weights that fit. Raises CheckpointError where most do not, as of the other variant."""
-    moved = transfer(network, read_checkpoint(weights), anchors=False)
+    moved = transfer(network, state, anchors=_is_whole(network, state))
     sizes = {name: parameter.numel() for name, parameter in network.named_parameters()}
     share = sum(sizes.get(name, 0) for name in moved.taken) / sum(sizes.values())
     if share < LEAST_TAKEN:

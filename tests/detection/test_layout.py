@@ -321,3 +321,40 @@ def test_boxes_in_no_arrangement_count_only_with_a_sure_one_among_them(score, co
     leads, warnings = arrange(boxes)
     assert len(leads) == count
     assert warnings
+
+
+def test_tall_boxes_whose_middles_lie_rows_lower_keep_their_names():
+    """Of twelve dense rows the chest leads' deep waves reach over the three rows below theirs."""
+    pitch, boxes = 60.0, []
+    for row, name in enumerate(LEADS):
+        below = 3 * pitch if name in ("V1", "V2", "V3") else 20.0
+        y = 300.0 + pitch * row
+        boxes.append(LeadBox(name, (80.0, y - 20, 1500.0, y + below), 0.7))
+    assert (boxes[6].box[1] + boxes[6].box[3]) / 2 > 300 + pitch * 7  # V1's middle lies below V2's row
+    leads, warnings = arrange(boxes)
+    assert [lead.name for lead in leads] == list(LEADS) and warnings == ()
+    for lead, box in zip(leads, boxes, strict=True):
+        assert lead.box[1::2] == box.box[1::2]
+
+
+def test_a_wide_box_over_a_row_of_short_leads_is_no_strip():
+    """Lead III has deep waves, so that its box's middle lies half a row lower, and so does the wide one's."""
+    boxes = page_boxes(())
+    x0, y0, x1, y1 = boxes[8].box
+    boxes[8] = replace(boxes[8], box=(x0, y0, x1, y1 := y1 + 1.2 * PITCH))
+    across = LeadBox("II", (x0, y0, x0 + 4 * WIDTH, y1), 0.6)
+    leads, _ = arrange([*boxes, across])
+    assert described(leads) == expected(())
+
+
+def test_names_that_are_nearly_as_likely_as_others_agree_with_an_arrangement():
+    """Half of the rows are named after the next one by detector and reader, both with as good as the same right."""
+    boxes = []
+    for row, name in enumerate(LEADS[6:]):
+        y = 300.0 + 250.0 * row
+        other = LEADS[6 + (row + 1) % 6] if row % 2 else name
+        reading = np.full(len(NAMES), 0.02)
+        reading[[LEADS.index(name), LEADS.index(other)]] = 0.38, 0.4
+        box = LeadBox(other, (100.0, y - 60, 2300.0, y + 60), 0.6, reading=tuple(reading / reading.sum()))
+        boxes += [box, replace(box, name=name, score=0.55)]
+    assert [lead.name for lead in arrange(boxes)[0]] == list(LEADS[6:])

@@ -1,0 +1,78 @@
+"""Names of rhythm strips, told by the leads that they repeat.
+
+A strip is of any lead; print too small to be read leaves only that lead II is usual. But it runs along below the short
+leads and repeats one of them beat for beat.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+from scipy.optimize import linear_sum_assignment
+
+from ecgpage.calibration.in_step import law_residual
+from ecgpage.calibration.simultaneous import as_same_seconds, show_same_seconds
+from ecgpage.leads import LEADS, MILLIMETERS_PER_SECOND
+from ecgpage.recording import LeadTrace
+
+SAME = -12.0
+"""dB of a strip's difference to a short lead, over the larger of the two, below which they are the same lead; other
+leads' beats look alike too, but seldom so."""
+
+LIKER = 3.0
+"""dB by which another lead must be nearer to a strip than the one it is named after."""
+
+REACH, STEP = 2.0, 0.2
+"""mm by which a strip may stand off the rows above it, as on curled paper, and between the places tried."""
+
+SHORTEST = 20.0
+"""mm that a strip and a short lead must both show to be compared."""
+
+
+def name_strips(
+    traces: Sequence[LeadTrace], speed: float = MILLIMETERS_PER_SECOND
+) -> tuple[list[LeadTrace], tuple[str, ...]]:
+    """Name rhythm strips after the short leads that they repeat; also what was renamed, "I to V1".
+
+    traces: of one page, in paper millimetres; speed: mm/s. Two strips get different names; one that repeats no short
+    lead for sure keeps its name unless another strip takes it.
+    """
+    strips = [k for k, trace in enumerate(traces) if trace.lead.strip]
+    if not strips:
+        return list(traces), ()
+    placed = as_same_seconds(traces, speed) if show_same_seconds(traces, speed) else traces
+    evidence = np.stack([_evidence(placed[k], placed) for k in strips])  # (strips, 12)
+    for row, k in zip(evidence, strips, strict=True):
+        row[LEADS.index(traces[k].lead.name)] += LIKER
+        row += 0.1 * np.array(traces[k].lead.reading[: len(LEADS)] or np.zeros(len(LEADS)))
+    _, chosen = linear_sum_assignment(-evidence)
+    named, renamed = list(traces), []
+    for k, index in zip(strips, chosen, strict=True):
+        lead, name = traces[k].lead, LEADS[index]
+        if name != lead.name:
+            renamed.append(f"{lead.name} to {name}")
+            named[k] = replace(traces[k], lead=replace(lead, name=name, inverted=False))
+    return named, tuple(renamed)
+
+
+def _evidence(strip: LeadTrace, traces: Sequence[LeadTrace]) -> np.ndarray:
+    """How near a strip is to each of LEADS, dB below the larger of both, (12,); all 0 where it is ``SAME`` as none."""
+    shorts = [trace for trace in traces if not trace.lead.strip and np.isfinite(trace.zero)]
+    if not np.isfinite(strip.zero):
+        return np.zeros(len(LEADS))
+    differences = _differences(strip, shorts, [0.0])
+    if not (differences < SAME).any():
+        differences = _differences(strip, shorts, np.arange(-REACH, REACH + STEP / 2, STEP))
+    return np.maximum(-differences, 0.0) if (differences < SAME).any() else np.zeros(len(LEADS))
+
+
+def _differences(strip: LeadTrace, shorts: Sequence[LeadTrace], places: Sequence[float] | np.ndarray) -> np.ndarray:
+    """Least difference of a strip, moved to each of the places (mm), to the short prints of LEADS, dB, (12,)."""
+    least = np.full(len(LEADS), np.inf)
+    for short in shorts:
+        index = LEADS.index(short.lead.name)
+        losses = [law_residual([(strip.moved(float(at)), 1.0), (short, -1.0)], shortest=SHORTEST) for at in places]
+        least[index] = min(least[index], *(loss for loss in losses if np.isfinite(loss)), np.inf)
+    return least

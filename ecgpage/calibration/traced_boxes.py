@@ -1,0 +1,67 @@
+"""Boxes of leads put around their traces: a detector sees them coarser than they are read afterwards."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from ecgpage.calibration.assembly import part_trusted, time_origin
+from ecgpage.detection.targets import MINIMUM_HEIGHT
+from ecgpage.geometry import bent_points
+from ecgpage.recording import Calibration, LeadBox, LeadTrace
+
+NEAR = 3.0
+"""Millimetres by which an edge is moved at most: a trace that goes further is not surely this lead's."""
+
+SURE = 0.8
+"""Presence from which on a point of a trace counts for its extent: one stray point would move an edge."""
+
+BEYOND = 0.5
+"""Millimetres before its lead's first and behind its last sample up to which a trace counts."""
+
+FEWEST = 8
+"""Points that tell a trace's extent."""
+
+
+def traced_boxes(
+    leads: Sequence[LeadBox], traces: Sequence[LeadTrace], calibration: Calibration
+) -> tuple[LeadBox, ...]:
+    """The leads named as their traces, with their boxes' edges moved to where the traces are, as far as that is near.
+
+    leads: boxes in page pixels; traces: of the same leads, in the same order, in paper millimetres. Left and right
+    edges are those of the lead's time, upper and lower ones the trace's extent, at least ``MINIMUM_HEIGHT`` high.
+    """
+    if not traces:
+        return tuple(leads)
+    origin = time_origin(part_trusted(traces)[0] or traces, calibration.speed)
+    return tuple(
+        replace(
+            lead,
+            name=trace.lead.name,
+            inverted=trace.lead.inverted,
+            box=_traced_box(lead, trace, calibration, origin),
+        )
+        for lead, trace in zip(leads, traces, strict=True)
+    )
+
+
+def _traced_box(
+    lead: LeadBox, trace: LeadTrace, calibration: Calibration, origin: float
+) -> tuple[float, float, float, float]:
+    ends = origin + calibration.speed * np.array([lead.start, lead.start + lead.duration])
+    sure = (trace.presence >= SURE) & (trace.x >= ends[0] - BEYOND) & (trace.x <= ends[1] + BEYOND)
+    if sure.sum() < FEWEST:
+        return lead.box
+    heights = trace.y[sure]
+    points = np.concatenate([np.column_stack([trace.x[sure], heights]), np.column_stack([ends, heights[[0, -1]]])])
+    on_page = bent_points(calibration.paper_to_page, points, calibration.bend)
+    left, right = on_page[-2:, 0]
+    upper, lower = on_page[:-2, 1].min(), on_page[:-2, 1].max()
+    missing = max(0.0, MINIMUM_HEIGHT * calibration.pixels_per_mm[1] - (lower - upper))
+    traced = np.array([left, upper - missing / 2, right, lower + missing / 2])
+    reach = NEAR * np.array(2 * calibration.pixels_per_mm)
+    near = np.abs(traced - lead.box) < reach
+    x0, y0, x1, y1 = np.where(near, traced, lead.box)
+    return float(x0), float(y0), float(x1), float(y1)

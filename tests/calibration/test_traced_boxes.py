@@ -1,0 +1,76 @@
+"""Boxes go where their traces are."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ecgpage.calibration.traced_boxes import NEAR, traced_boxes
+from ecgpage.geometry import map_box
+from ecgpage.recording import Calibration, LeadBox, LeadTrace
+from tests.calibration.beating_page import page
+
+PER_MM = 6.0
+PAPER_TO_PAGE = np.array([[PER_MM, 0, 20.0], [0, PER_MM, 35.0], [0, 0, 1.0]])
+CALIBRATION = Calibration(PAPER_TO_PAGE, (PER_MM, PER_MM), "grid")
+
+
+def true_box(trace: LeadTrace) -> np.ndarray:
+    """The box around a trace, page pixels, at least 4 mm high."""
+    x0, y0, x1, y1 = trace.lead.box
+    missing = max(0.0, 4.0 - (y1 - y0)) / 2
+    return np.array(map_box(PAPER_TO_PAGE, (x0, y0 - missing, x1, y1 + missing)))
+
+
+def found(traces: list[LeadTrace], off: np.ndarray) -> list[LeadBox]:
+    """Boxes as detected, ``off`` (N, 4) mm from true."""
+    return [
+        replace(trace.lead, box=tuple(true_box(trace) + PER_MM * move)) for trace, move in zip(traces, off, strict=True)
+    ]
+
+
+@settings(deadline=None, max_examples=20)
+@given(st.integers(0, 2**31))
+def test_boxes_that_are_a_little_off_are_put_right(seed):
+    traces = page(0.0, ("II",))
+    off = np.random.default_rng(seed).uniform(-0.95 * NEAR, 0.95 * NEAR, (len(traces), 4))
+    boxes = traced_boxes(found(traces, off), traces, CALIBRATION)
+    for box, trace in zip(boxes, traces, strict=True):
+        # ends by their printed edges, a column's width of 1/24 mm; heights exactly
+        np.testing.assert_allclose(box.box, true_box(trace), atol=0.12 * PER_MM)
+        np.testing.assert_allclose(box.box[1::2], true_box(trace)[1::2], atol=1e-6)
+
+
+@pytest.mark.parametrize("edge", range(4))
+def test_an_edge_far_from_the_trace_stays(edge):
+    traces = page(0.0, ())
+    off = np.zeros((len(traces), 4))
+    off[3, edge] = 2 * NEAR
+    given = found(traces, off)
+    boxes = traced_boxes(given, traces, CALIBRATION)
+    assert boxes[3].box[edge] == given[3].box[edge]
+
+
+def test_a_stray_point_moves_no_edge():
+    traces = page(0.0, ())
+    stray = traces[0].y.copy()
+    stray[100] = traces[0].lead.box[1] - 2.0
+    unsure = np.where(np.arange(len(stray)) == 100, 0.5, 1.0)
+    strays = [replace(traces[0], y=stray, presence=unsure), *traces[1:]]
+    box = traced_boxes(found(traces, np.zeros((len(traces), 4))), strays, CALIBRATION)[0].box
+    assert box[1] == pytest.approx(true_box(traces[0])[1])
+
+
+def test_names_are_those_of_the_traces():
+    traces = page(0.0, ("II",))
+    leads = [replace(box, name="I") for box in found(traces, np.zeros((len(traces), 4)))]
+    assert [box.name for box in traced_boxes(leads, traces, CALIBRATION)] == [trace.lead.name for trace in traces]
+
+
+def test_without_traces_boxes_stay():
+    lead = LeadBox("II", (10.0, 10.0, 60.0, 20.0), 0.9, start=0.0, duration=10.0)
+    assert traced_boxes([lead], [], CALIBRATION) == (lead,)
+    nothing = LeadTrace(replace(lead, box=(0.0, 0.0, 250.0, 10.0)), *(np.zeros(0) for _ in range(4)))
+    assert traced_boxes([lead], [nothing], CALIBRATION) == (lead,)
