@@ -42,19 +42,25 @@ def time_origin(traces: Sequence[LeadTrace], speed: float = MILLIMETERS_PER_SECO
     """
     if not traces:
         raise ValueError("no time origin without at least one trace")
-    origins, deviations = [], []
-    for trace in traces:
-        start, stop = trace.lead.start, trace.lead.start + trace.lead.duration - 1 / PRINTED_FS
-        for second, (x, deviation) in zip((start, stop), printed_ends(trace), strict=True):
-            origins.append(x - speed * second)
-            deviations.append(deviation)
-    values, weights = np.array(origins), 1 / (_SHARPEST**2 + np.square(deviations))
+    values, deviations = lead_origins(traces, speed)
+    weights = 1 / (_SHARPEST**2 + np.square(deviations))
     origin = _weighted_median(values, weights)
     for reach in _AGREEMENT:
         near = weights * np.clip(1 - ((values - origin) / reach) ** 2, 0, None) ** 2  # Tukey's biweight
         if near.sum() > 0:
             origin = float((near * values).sum() / near.sum())
     return origin
+
+
+def lead_origins(traces: Sequence[LeadTrace], speed: float) -> tuple[np.ndarray, np.ndarray]:
+    """Where each lead's beginning and its end put time 0, x in mm, and their standard deviations, (2 N,) each."""
+    origins, deviations = [], []
+    for trace in traces:
+        start, stop = trace.lead.start, trace.lead.start + trace.lead.duration - 1 / PRINTED_FS
+        for second, (x, deviation) in zip((start, stop), printed_ends(trace), strict=True):
+            origins.append(x - speed * second)
+            deviations.append(deviation)
+    return np.array(origins), np.array(deviations)
 
 
 def _weighted_median(values: np.ndarray, weights: np.ndarray) -> float:

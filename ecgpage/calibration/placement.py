@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ecgpage.calibration.assembly import part_trusted
+from ecgpage.calibration.column_gap import column_gap, without_gap
 from ecgpage.calibration.in_step import print_skew, strips_in_step, without_skew
 from ecgpage.calibration.simultaneous import as_same_seconds, show_same_seconds
 from ecgpage.recording import LeadTrace
@@ -25,6 +26,9 @@ def place_traces(traces: Sequence[LeadTrace], speed: float) -> Placed:
     """Leave out what is not trusted, and put the rest in step. traces: paper millimetres; speed: mm/s."""
     trusted, left_out = part_trusted(traces)
     notes: list[str] = []
+    if gap := column_gap(trusted, speed):
+        trusted = without_gap(trusted, gap)
+        notes.append(f"columns are printed {gap:.1f} mm apart")
     if show_same_seconds(trusted, speed):
         trusted = list(as_same_seconds(trusted, speed))
         notes.append("by their beats, all columns show the same seconds")

@@ -12,6 +12,7 @@ from dataclasses import replace
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
+from ecgpage.calibration.column_gap import column_gap, without_gap
 from ecgpage.calibration.in_step import law_residual
 from ecgpage.calibration.simultaneous import as_same_seconds, show_same_seconds
 from ecgpage.leads import LEADS, MILLIMETERS_PER_SECOND
@@ -42,7 +43,8 @@ def name_strips(
     strips = [k for k, trace in enumerate(traces) if trace.lead.strip]
     if not strips:
         return list(traces), ()
-    placed = as_same_seconds(traces, speed) if show_same_seconds(traces, speed) else traces
+    placed: Sequence[LeadTrace] = without_gap(traces, column_gap(traces, speed))
+    placed = as_same_seconds(placed, speed) if show_same_seconds(placed, speed) else placed
     evidence = np.stack([_evidence(placed[k], placed) for k in strips])  # (strips, 12)
     for row, k in zip(evidence, strips, strict=True):
         row[LEADS.index(traces[k].lead.name)] += LIKER

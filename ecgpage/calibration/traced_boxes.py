@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from ecgpage.calibration.assembly import part_trusted, time_origin
+from ecgpage.calibration.column_gap import column_gap, without_gap
 from ecgpage.detection.targets import MINIMUM_HEIGHT
 from ecgpage.geometry import bent_points
 from ecgpage.recording import Calibration, LeadBox, LeadTrace
@@ -35,13 +36,16 @@ def traced_boxes(
     """
     if not traces:
         return tuple(leads)
-    origin = time_origin(part_trusted(traces)[0] or traces, calibration.speed)
+    speed = calibration.speed
+    trusted = part_trusted(traces)[0] or traces
+    gap = column_gap(trusted, speed)
+    origin = time_origin(without_gap(trusted, gap), speed)
     return tuple(
         replace(
             lead,
             name=trace.lead.name,
             inverted=trace.lead.inverted,
-            box=_traced_box(lead, trace, calibration, origin),
+            box=_traced_box(lead, trace, calibration, origin + (0.0 if lead.strip else gap * lead.column)),
         )
         for lead, trace in zip(leads, traces, strict=True)
     )
@@ -50,6 +54,7 @@ def traced_boxes(
 def _traced_box(
     lead: LeadBox, trace: LeadTrace, calibration: Calibration, origin: float
 ) -> tuple[float, float, float, float]:
+    """``origin``: x, mm, at which the page's time 0 would be in the lead's column."""
     ends = origin + calibration.speed * np.array([lead.start, lead.start + lead.duration])
     sure = (trace.presence >= SURE) & (trace.x >= ends[0] - BEYOND) & (trace.x <= ends[1] + BEYOND)
     if sure.sum() < FEWEST:

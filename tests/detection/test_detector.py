@@ -5,10 +5,12 @@ import pytest
 import torch
 
 from ecgpage.detection import DetectorSettings, LeadDetector, load_detector, save_detector, train, train_detector
+from ecgpage.detection.dataset import RESOLUTION
 from ecgpage.detection.detector import build_network
 from ecgpage.io import write_record
 from ecgpage.leads import LEADS
 from ecgpage.recording import Page
+from ecgpage.synthesis import PROFILES
 from ecgpage.training.checkpoints import CheckpointError
 from ecgpage.training.configuration import DrawingSettings, StageSettings
 from ecgpage.training.model_folder import save_stage
@@ -43,6 +45,31 @@ def test_training_writes_a_detector_that_loads_and_runs(tmp_path, monkeypatch):
     assert loaded.model.head.pixel_anchors[2, 2, 0] > 40  # re-clustered: a strip is most of 128 px wide
     assert any("fitness" in line for line in lines) and any("step 2/2" in line for line in lines)
     assert isinstance(loaded(blank_page()), list)
+
+
+def test_training_from_a_detector_of_this_kind_keeps_its_anchors(tmp_path):
+    network = build_network(SMALL)
+    network.head.set_anchors(torch.arange(8.0, 26.0).reshape(9, 2))
+    save_detector(tmp_path / "model", LeadDetector(network, SMALL))
+    lines = []
+    stage = StageSettings(batch_size=2, steps=1, seconds=60, warmup_steps=1, device="cpu")
+    weights = tmp_path / "model" / "detector.safetensors"
+    state = tmp_path / "state.safetensors"
+    trained = train_detector(
+        write_records(tmp_path), DrawingSettings(("kit",), 1), stage, state, SMALL, lines.append, weights
+    )
+    anchors = trained.network.head.pixel_anchors
+    torch.testing.assert_close(anchors, network.head.pixel_anchors, rtol=1e-3, atol=1e-3)
+    assert not any("fitness" in line for line in lines) and any(" 0 left as they were" in line for line in lines)
+
+
+def test_rare_arrangements_are_learnt_oftener_and_at_the_inputs_resolution():
+    photo = PROFILES["photo"]
+    learnt = train.training_profile(photo)
+    before, after = (dict(profile.arrangement.grid) for profile in (photo, learnt))
+    share = {name: after[name] / before[name] for name in before}
+    assert share["3x4"] == share["6x2"] == 1 and min(share["6x1"], share["12x1"]) > 2
+    assert learnt.resolution == RESOLUTION
 
 
 def test_boxes_are_in_page_pixels():
