@@ -21,6 +21,9 @@ from ecgpage.leads import MILLIMETERS_PER_SECOND, USUAL_GAINS, Gains
 PRINTED = 0.35
 """Presence from which on a point of a trace counts as printed."""
 
+LEAST_BOX_HEIGHT = 4.0
+"""Millimetres: a flat trace gets a box of this height around it, for a box without height cannot be found."""
+
 
 class PageError(ValueError):
     """A picture that cannot be digitized; the message says what was expected and what came."""
@@ -45,9 +48,9 @@ class Page:
 @dataclass(frozen=True)
 class LeadBox:
     """One detected lead sequence: box (x0, y0, x1, y1) in page pixels, from its first to its last printed sample and
-    from its highest to its lowest point; ``score`` in [0, 1]; row, column, start (s), duration (s) once the layout is
-    known, else -1 / NaN. inverted: printed upside down ("-aVR"). reading: how likely the print beside it is each of
-    ``name_reader.NAMES``, () where it was not read."""
+    from its highest to its lowest point, at least ``LEAST_BOX_HEIGHT`` high; ``score`` in [0, 1]; row, column, start
+    (s), duration (s) once the layout is known, else -1 / NaN. inverted: printed upside down ("-aVR"). reading: how
+    likely the print beside it is each of ``name_reader.NAMES``, () where it was not read."""
 
     name: str
     box: tuple[float, float, float, float]

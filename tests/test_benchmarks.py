@@ -12,6 +12,7 @@ from benchmarks.attribution import paper_errors, true_leads, true_origin, true_t
 from benchmarks.bends import KINDS, bent, bent_picture
 from benchmarks.bends import errors as bend_errors
 from benchmarks.calibration import page_errors
+from benchmarks.column_gaps import true_gap, with_gaps
 from benchmarks.detection import leads_right, true_boxes, turned
 from benchmarks.digitizer_choices import CHOICES, draw_batches, evaluate
 from benchmarks.learning_curve import follow
@@ -39,7 +40,7 @@ from ecgpage.synthesis.signals import AS_RECORDED
 from ecgpage.training.checkpoints import CheckpointError, TrainingState, save_model, save_state
 from ecgpage.training.configuration import TrainingSettings
 from ecgpage.training.optimizer import make_optimizer
-from tests.calibration.test_in_step import page as page_of_rows
+from tests.calibration.beating_page import page as page_of_rows
 from yolov7.average import AveragedModel
 
 
@@ -275,6 +276,15 @@ def test_steps_told_by_noise_do_not_hold_in_the_other_half():
     rng = np.random.default_rng(2)
     rough = [replace(trace, y=trace.y + rng.normal(0, 0.5, len(trace.y))) for trace in page_of_rows(0.0)]
     assert np.mean([gains(law) for law in limb_laws(rough)]) < 0.5
+
+
+@pytest.mark.parametrize("chance", [0.0, 1.0])
+def test_blanks_between_columns_are_measured_where_they_are_drawn(root, chance):
+    kind = with_gaps(PROFILES["photo"], chance).drawn_at(50, 60)
+    record = root / "benchmarks" / "records" / "01825_hr"
+    gaps = [true_gap(RecordDrawer([kind], AS_RECORDED)(record, np.random.default_rng(seed))) for seed in range(3)]
+    low, high = (1.0, 6.0) if chance else (0.0, 0.0)
+    assert all(low - 0.1 < gap < high + 0.1 for gap in gaps), gaps
 
 
 def test_both_paces_of_a_record_are_told_by_its_page(root):

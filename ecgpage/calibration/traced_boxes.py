@@ -9,9 +9,8 @@ import numpy as np
 
 from ecgpage.calibration.assembly import part_trusted, time_origin
 from ecgpage.calibration.column_gap import column_gap, without_gap
-from ecgpage.detection.targets import MINIMUM_HEIGHT
 from ecgpage.geometry import bent_points
-from ecgpage.recording import Calibration, LeadBox, LeadTrace
+from ecgpage.recording import LEAST_BOX_HEIGHT, Calibration, LeadBox, LeadTrace
 
 NEAR = 3.0
 """Millimetres by which an edge is moved at most: a trace that goes further is not surely this lead's."""
@@ -32,7 +31,7 @@ def traced_boxes(
     """The leads named as their traces, with their boxes' edges moved to where the traces are, as far as that is near.
 
     leads: boxes in page pixels; traces: of the same leads, in the same order, in paper millimetres. Left and right
-    edges are those of the lead's time, upper and lower ones the trace's extent, at least ``MINIMUM_HEIGHT`` high.
+    edges are those of the lead's time, upper and lower ones the trace's extent, at least ``LEAST_BOX_HEIGHT`` high.
     """
     if not traces:
         return tuple(leads)
@@ -64,7 +63,7 @@ def _traced_box(
     on_page = bent_points(calibration.paper_to_page, points, calibration.bend)
     left, right = on_page[-2:, 0]
     upper, lower = on_page[:-2, 1].min(), on_page[:-2, 1].max()
-    missing = max(0.0, MINIMUM_HEIGHT * calibration.pixels_per_mm[1] - (lower - upper))
+    missing = max(0.0, LEAST_BOX_HEIGHT * calibration.pixels_per_mm[1] - (lower - upper))
     traced = np.array([left, upper - missing / 2, right, lower + missing / 2])
     reach = NEAR * np.array(2 * calibration.pixels_per_mm)
     near = np.abs(traced - lead.box) < reach

@@ -6,10 +6,8 @@ import numpy as np
 
 from ecgpage.geometry import apply_homography
 from ecgpage.leads import LEADS, PrintedLead
+from ecgpage.recording import LEAST_BOX_HEIGHT
 from ecgpage.synthesis import DrawnLead, DrawnPage
-
-MINIMUM_HEIGHT = 4.0
-"""Millimetres: a flat trace gets a box of this height around it, for a box without height cannot be found."""
 
 
 def lead_targets(page: DrawnPage, picture_to_view: np.ndarray, size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
@@ -38,14 +36,14 @@ def place_leads(
 
 
 def lead_box(lead: DrawnLead, picture_to_view: np.ndarray) -> np.ndarray | None:
-    """Corner-form box (4,) around a lead's printed samples, at least MINIMUM_HEIGHT high; None without samples."""
+    """Corner-form box (4,) around a lead's printed samples, at least LEAST_BOX_HEIGHT high; None without samples."""
     printed = lead.points[np.isfinite(lead.points).all(axis=1)]
     if len(printed) < 2:
         return None
     points = apply_homography(picture_to_view, printed)
     low, high = points.min(axis=0), points.max(axis=0)
     pixels_per_mm = (high[0] - low[0]) / (lead.speed * len(printed) / lead.fs)
-    missing = max(0.0, MINIMUM_HEIGHT * pixels_per_mm - (high[1] - low[1]))
+    missing = max(0.0, LEAST_BOX_HEIGHT * pixels_per_mm - (high[1] - low[1]))
     return np.array([low[0], low[1] - missing / 2, high[0], high[1] + missing / 2])
 
 
