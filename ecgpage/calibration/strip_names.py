@@ -52,11 +52,17 @@ def name_strips(
     _, chosen = linear_sum_assignment(-evidence)
     named, renamed = list(traces), []
     for k, index in zip(strips, chosen, strict=True):
-        lead, name = traces[k].lead, LEADS[index]
-        if name != lead.name:
-            renamed.append(f"{lead.name} to {name}")
-            named[k] = replace(traces[k], lead=replace(lead, name=name, inverted=False))
+        name = LEADS[index]
+        if name != traces[k].lead.name:
+            renamed.append(f"{traces[k].lead.name} to {name}")
+            named[k] = _named(traces[k], name)
     return named, tuple(renamed)
+
+
+def _named(strip: LeadTrace, name: str) -> LeadTrace:
+    """The strip under a name, upside down only as aVR, which alone is printed so."""
+    lead = replace(strip.lead, name=name, inverted=strip.lead.inverted and name == strip.lead.name)
+    return replace(strip, lead=lead)
 
 
 def _evidence(strip: LeadTrace, traces: Sequence[LeadTrace]) -> np.ndarray:
@@ -75,6 +81,7 @@ def _differences(strip: LeadTrace, shorts: Sequence[LeadTrace], places: Sequence
     least = np.full(len(LEADS), np.inf)
     for short in shorts:
         index = LEADS.index(short.lead.name)
-        losses = [law_residual([(strip.moved(float(at)), 1.0), (short, -1.0)], shortest=SHORTEST) for at in places]
+        one = _named(strip, short.lead.name)
+        losses = [law_residual([(one.moved(float(at)), 1.0), (short, -1.0)], shortest=SHORTEST) for at in places]
         least[index] = min(least[index], *(loss for loss in losses if np.isfinite(loss)), np.inf)
     return least

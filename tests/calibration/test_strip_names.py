@@ -60,6 +60,15 @@ def test_a_strip_of_another_rhythm_keeps_its_name():
     assert strip_names(named) == ["V1"] and renamed == ()
 
 
+def test_a_strip_taken_for_one_upside_down_is_named_as_it_stands():
+    traces = [
+        replace(trace, lead=replace(trace.lead, name="aVR", inverted=True)) if trace.lead.strip else trace
+        for trace in page(0.0, ("V1",))
+    ]
+    named = name_strips(traces)[0]
+    assert [(trace.lead.name, trace.lead.inverted) for trace in named if trace.lead.strip] == [("V1", False)]
+
+
 def test_a_strip_that_repeats_nothing_gives_its_name_to_one_that_does():
     traces = [trace for trace in page(0.0, ("V1", "II")) if trace.lead.strip or trace.lead.name != "V1"]
     named = strip_names(name_strips(misnamed(traces, ["II", "V5"]))[0])
