@@ -21,7 +21,7 @@ from ecgpage.calibration.scale_reader import PrintedScale, ScaleReader, load_sca
 from ecgpage.calibration.strip_names import name_strips
 from ecgpage.calibration.told_scale import FAST, apply_scale, at_speed, speed_is_told
 from ecgpage.calibration.traced_boxes import traced_boxes
-from ecgpage.detection.closer import CLEAR_LEADS, Region, detect_closely, evidence, upright_evidence
+from ecgpage.detection.closer import Region, detect_closely, turns_to_try, upright_evidence
 from ecgpage.detection.detector import LeadDetector, load_detector
 from ecgpage.detection.layout import arrange
 from ecgpage.detection.name_reader import NameReader, load_name_reader
@@ -114,17 +114,18 @@ class Pipeline:
     ) -> tuple[Page, GridEstimate, tuple[LeadBox, ...], tuple[str, ...]]:
         """Straighten a picture of a page of ``seconds`` and find its leads, whichever way up it is.
 
-        A page without clear leads is also looked at turned by 90, 180 and 270 degrees. Returns (page, grid, leads,
-        warnings), boxes in page pixels. Raises PageError for a picture too small or too large.
+        A page without clear leads is also looked at turned by 90, 180 and 270 degrees; one whose names are hardly read
+        turned by 180, for upside down a page looks much alike. Returns (page, grid, leads, warnings), boxes in page
+        pixels. Raises PageError for a picture too small or too large.
         """
         with self._clock("rectification"):
             page, grid = straighten_with_grid(image)
         with self._clock("detection"):
             region = grid.region
             boxes = self._detect(page, region)
-            if evidence(boxes) < CLEAR_LEADS:
+            if doubtful_turns := turns_to_try(boxes):
                 tries = [(boxes, page)]
-                for turns in (1, 2, 3):
+                for turns in doubtful_turns:
                     turned = rotate_page(page, turns)
                     there = region and map_box(np.linalg.inv(turned.page_to_picture) @ page.page_to_picture, region)
                     tries.append((self._detect(turned, there), turned))

@@ -21,6 +21,9 @@ SMALLEST = 16
 CLEAR_LEADS = 8.0
 """Evidence from which on a page's leads are clear."""
 
+READABLE = 0.5
+"""Share of the evidence whose names are read, from which on a page surely lies the right way up."""
+
 INPUT = DetectorSettings().size
 """(height, width) by which the gain is judged: the shape of the usual detector's input."""
 
@@ -100,6 +103,13 @@ def upright_evidence(boxes: Sequence[LeadBox]) -> float:
     """How much boxes look like the leads of a page that lies the right way up: as `evidence`, each score times how
     surely its name is read, for upside down nothing can be read."""
     return sum(_best_scores([replace(box, score=box.score * max(box.reading, default=1.0)) for box in boxes]).values())
+
+
+def turns_to_try(boxes: Sequence[LeadBox]) -> tuple[int, ...]:
+    """By how many quarter turns a page on which these boxes were found should be looked at as well."""
+    if evidence(boxes) < CLEAR_LEADS:
+        return (1, 2, 3)
+    return () if upright_evidence(boxes) >= READABLE * evidence(boxes) else (2,)
 
 
 def _best_scores(boxes: Sequence[LeadBox]) -> dict[str, float]:

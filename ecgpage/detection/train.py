@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
@@ -13,7 +12,6 @@ from torch import Tensor, nn
 
 from ecgpage.detection.dataset import RESOLUTION, PageExamples, collate
 from ecgpage.detection.detector import DetectorSettings, LeadDetector, build_network
-from ecgpage.synthesis import Profile
 from ecgpage.training.configuration import DrawingSettings, StageSettings
 from ecgpage.training.drawn_pages import DrawnPages, drawn_batches
 from ecgpage.training.engine import train
@@ -26,9 +24,6 @@ ANCHOR_PAGES = 96
 
 LEAST_TAKEN = 0.8
 """Share of a network's parameters that must be found in a checkpoint to start from."""
-
-RARE = {"6x1": 5.0, "12x1": 3.0, "4x3": 2.0, "3x4-long": 2.0}
-"""How much oftener than on a profile's pages arrangements are shown that are rare there, or too little is learnt."""
 
 GAINS = LossSettings(box=0.15, objectness=0.7, classes=0.3)
 """Box gain above the published one: a lead's place in time hangs on its box's edges."""
@@ -51,7 +46,7 @@ def train_detector(
     settings = settings or DetectorSettings()
     torch.manual_seed(stage.seed)
     make = PageExamples(settings.size)
-    pages, batches = drawn_batches(records, drawing, stage, training_profile, make, collate)
+    pages, batches = drawn_batches(records, drawing, stage, lambda kind: kind.drawn_at(*RESOLUTION), make, collate)
     network = build_network(settings)
     if not checkpoint.exists():  # which holds the anchors too
         state = {} if weights is None else read_checkpoint(weights)
@@ -61,12 +56,6 @@ def train_detector(
             report(f"detector: {_start_from(network, state, weights)}")
     trained = train(network, batches, DetectorLoss(), stage, checkpoint, lambda line: report(f"detector: {line}"))
     return LeadDetector(trained, settings)  # type: ignore[arg-type]
-
-
-def training_profile(profile: Profile) -> Profile:
-    """The profile as the detector learns it: rare arrangements oftener, at a resolution near its input's."""
-    grid = tuple((name, weight * RARE.get(name, 1.0)) for name, weight in profile.arrangement.grid)
-    return replace(profile, arrangement=replace(profile.arrangement, grid=grid)).drawn_at(*RESOLUTION)
 
 
 def _is_whole(network: nn.Module, state: Mapping[str, Tensor]) -> bool:

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from ecgpage.detection.closer import detect_closely, evidence, upright_evidence
+from ecgpage.detection.closer import detect_closely, evidence, turns_to_try, upright_evidence
 from ecgpage.leads import LEADS
 from ecgpage.recording import LeadBox, Page
 
@@ -100,3 +100,22 @@ def test_names_that_can_be_read_speak_for_a_page_the_right_way_up():
     boxes = [LeadBox("I", (0, 0, 1, 1), 0.5, reading=(0.9, 0.1)), LeadBox("II", (0, 0, 1, 1), 0.4, reading=(0.5, 0.5))]
     assert upright_evidence(boxes) == pytest.approx(0.65)
     assert upright_evidence([LeadBox("I", (0, 0, 1, 1), 0.5)]) == 0.5
+
+
+@pytest.mark.parametrize(
+    ("score", "reading", "turns"),
+    [
+        (0.9, (0.95, 0.05), ()),
+        (0.9, (), ()),
+        (0.9, (0.3, 0.2), (2,)),
+        (0.5, (0.95, 0.05), (1, 2, 3)),
+        (0.5, (), (1, 2, 3)),
+    ],
+)
+def test_pages_without_clear_leads_or_readable_names_are_looked_at_turned(score, reading, turns):
+    """Twelve leads: evidence of 10.8 is clear, 6 is not; upside down, leads look clear but names are hardly read."""
+    assert turns_to_try([LeadBox(name, (0, 0, 1, 1), score, reading=reading) for name in LEADS]) == turns
+
+
+def test_a_page_on_which_nothing_is_found_is_looked_at_every_way():
+    assert turns_to_try([]) == (1, 2, 3)

@@ -5,12 +5,10 @@ import pytest
 import torch
 
 from ecgpage.detection import DetectorSettings, LeadDetector, load_detector, save_detector, train, train_detector
-from ecgpage.detection.dataset import RESOLUTION
 from ecgpage.detection.detector import build_network
 from ecgpage.io import write_record
 from ecgpage.leads import LEADS
 from ecgpage.recording import Page
-from ecgpage.synthesis import PROFILES
 from ecgpage.training.checkpoints import CheckpointError
 from ecgpage.training.configuration import DrawingSettings, StageSettings
 from ecgpage.training.model_folder import save_stage
@@ -61,15 +59,6 @@ def test_training_from_a_detector_of_this_kind_keeps_its_anchors(tmp_path):
     anchors = trained.network.head.pixel_anchors
     torch.testing.assert_close(anchors, network.head.pixel_anchors, rtol=1e-3, atol=1e-3)
     assert not any("fitness" in line for line in lines) and any(" 0 left as they were" in line for line in lines)
-
-
-def test_rare_arrangements_are_learnt_oftener_and_at_the_inputs_resolution():
-    photo = PROFILES["photo"]
-    learnt = train.training_profile(photo)
-    before, after = (dict(profile.arrangement.grid) for profile in (photo, learnt))
-    share = {name: after[name] / before[name] for name in before}
-    assert share["3x4"] == share["6x2"] == 1 and min(share["6x1"], share["12x1"]) > 2
-    assert learnt.resolution == RESOLUTION
 
 
 def test_boxes_are_in_page_pixels():
