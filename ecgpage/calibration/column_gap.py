@@ -26,10 +26,10 @@ AGREEMENT = 0.6
 ROUNDS = 4
 """In which the blank is fitted to the ends that agree."""
 
-SHARP = 0.5
+SHARP = 1.0
 """Standard deviation, mm, from which on down ends count alike: one column's sharp ones must not decide alone."""
 
-LEAST_AGREEING, LEAST_GAIN = 0.5, 0.13
+LEAST_AGREEING, LEAST_GAIN = 0.52, 0.14
 """Share of the ends, by weight, that must agree for a blank to be believed, and how much more than without one."""
 
 
