@@ -99,7 +99,7 @@ class _Match:
     """Boxes placed into an arrangement.
 
     strips: from top to bottom, with their names. value: log odds, how well the arrangement explains the boxes. share:
-    of the boxes' weights, whose likeliest names agree with their cells.
+    of the boxes' weights, each by how likely its cell's name is beside its likeliest one.
     """
 
     grid: LeadGrid
