@@ -26,7 +26,6 @@ from benchmarks.true_pages import TruePage, read_truth
 from ecgpage.calibration.assembly import assemble, time_origin
 from ecgpage.calibration.grid import GridEstimate
 from ecgpage.calibration.placement import place_traces
-from ecgpage.calibration.strip_names import name_strips
 from ecgpage.cli import HERE
 from ecgpage.detection.targets import lead_box
 from ecgpage.digitization.rows import trace_rows
@@ -151,7 +150,7 @@ def digitize(found: Found, truth: TruePage, pipeline: Pipeline, given: str) -> t
     if given == "traces":
         traces = true_traces(truth, paper_to_picture, traces, bend)
     known = origin if all_given or given == "origin" else found_origin
-    placed = place_traces(name_strips(traces, speed)[0], speed).traces
+    placed = place_traces(traces, speed).traces
     return assemble(placed, LEADS, truth.fs, samples, known, speed, gains).signal, late, paper_to_picture
 
 

@@ -16,8 +16,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ecgpage.calibration.assembly import assemble, part_trusted
-from ecgpage.calibration.column_gap import column_gap, without_gap
+from ecgpage.calibration.assembly import assemble
+from ecgpage.calibration.column_gap import without_gap
 from ecgpage.calibration.placement import place_traces
 from ecgpage.cli import HERE
 from ecgpage.geometry import apply_homography
@@ -77,12 +77,12 @@ def read(page: DrawnPage, pipeline: Pipeline) -> Reading | None:
     if calibration is None or not np.isfinite(true):
         return None
     speed, gains, traces = calibration.speed, calibration.gains, digitized.traces
-    found = column_gap(part_trusted(traces)[0], speed)
+    placed = place_traces(traces, speed)
     reference = printed_record(page, LEADS, FS, SAMPLES)
     # where the blanks stand open again, time runs through them
-    open_again = without_gap(place_traces(traces, speed).traces, -found)
+    open_again = without_gap(placed.traces, -placed.gap)
     through = assemble(open_again, LEADS, FS, SAMPLES, speed=speed, gains=gains).signal
-    return Reading(true, found, _snr(reference, through), _snr(reference, digitized.recording.signal))
+    return Reading(true, placed.gap, _snr(reference, through), _snr(reference, digitized.recording.signal))
 
 
 def _snr(reference: np.ndarray, signal: np.ndarray) -> float:

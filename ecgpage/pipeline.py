@@ -18,7 +18,6 @@ from ecgpage.calibration.placement import place_traces
 from ecgpage.calibration.pulse import find_pulse
 from ecgpage.calibration.scale import calibrate, calibrate_again, sure_pixels_per_second
 from ecgpage.calibration.scale_reader import PrintedScale, ScaleReader, load_scale_reader
-from ecgpage.calibration.strip_names import name_strips
 from ecgpage.calibration.told_scale import FAST, apply_scale, at_speed, speed_is_told
 from ecgpage.calibration.traced_boxes import traced_boxes
 from ecgpage.detection.closer import Region, detect_closely, turns_to_try, upright_evidence
@@ -97,17 +96,15 @@ class Pipeline:
         with self._clock("assembly"):
             speed = calibration.speed if calibration else MILLIMETERS_PER_SECOND
             gains = calibration.gains if calibration else USUAL_GAINS
-            traces, renamed = name_strips(traces, speed)
             placed = place_traces(traces, speed)
+            traces = placed.named(traces)
             signal, deviation = assemble(placed.traces, names, fs, num_samples, speed=speed, gains=gains)
-            leads = leads if calibration is None else traced_boxes(leads, traces, calibration)
+            leads = leads if calibration is None else traced_boxes(leads, traces, calibration, placed.gap)
         quality = limb_lead_quality(signal, names)
-        if renamed:
-            warnings += (f"Rhythm strips were named after the leads that they repeat: {', '.join(renamed)}.",)
         warnings += placed.notes + _doubts(page, calibration, placed.left_out, quality)
         diagnosis = self._diagnose(page, signal, fs, names)
         recording = Recording(signal, fs, tuple(names), diagnosis, quality, warnings, deviation)
-        return DigitizedPage(page, leads, calibration, tuple(traces), recording)
+        return DigitizedPage(page, leads, calibration, traces, recording)
 
     def find_leads(
         self, image: np.ndarray, seconds: float = PAGE_SECONDS

@@ -46,14 +46,20 @@ def time_origin(traces: Sequence[LeadTrace], speed: float = MILLIMETERS_PER_SECO
     weights = 1 / (_SHARPEST**2 + np.square(deviations))
     origin = _weighted_median(values, weights)
     for reach in _AGREEMENT:
-        near = weights * np.clip(1 - ((values - origin) / reach) ** 2, 0, None) ** 2  # Tukey's biweight
+        near = weights * biweight(values - origin, reach)
         if near.sum() > 0:
             origin = float((near * values).sum() / near.sum())
     return origin
 
 
+def biweight(apart: np.ndarray, reach: float) -> np.ndarray:
+    """Tukey's biweight of distances, any shape: 1 where nothing is apart, 0 from ``reach`` on, in the same unit."""
+    return np.clip(1 - (apart / reach) ** 2, 0, None) ** 2
+
+
 def lead_origins(traces: Sequence[LeadTrace], speed: float) -> tuple[np.ndarray, np.ndarray]:
-    """Where each lead's beginning and its end put time 0, x in mm, and their standard deviations, (2 N,) each."""
+    """Where each lead's beginning and its end put time 0, x in mm, and their standard deviations, mm, (2 N,) each: a
+    lead's beginning, its end, the next lead's beginning. traces: paper millimetres; speed: mm/s."""
     origins, deviations = [], []
     for trace in traces:
         start, stop = trace.lead.start, trace.lead.start + trace.lead.duration - 1 / PRINTED_FS

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -11,15 +12,28 @@ from ecgpage.calibration.assembly import part_trusted
 from ecgpage.calibration.column_gap import column_gap, without_gap
 from ecgpage.calibration.in_step import print_skew, strips_in_step, without_skew
 from ecgpage.calibration.simultaneous import as_same_seconds, show_same_seconds
+from ecgpage.calibration.strip_names import name_strips
 from ecgpage.recording import LeadTrace
 
 
 class Placed(NamedTuple):
-    """traces: those that are trusted, at their times; left_out: the others, as they were; notes: what was put right."""
+    """traces: those that are trusted, at their times, strips under the names of the leads that they repeat; left_out:
+    the others, as they were; notes: what was put right, as parts of sentences; gap: mm of blank between columns."""
 
     traces: list[LeadTrace]
     left_out: list[LeadTrace]
     notes: tuple[str, ...]
+    gap: float
+
+    def named(self, traces: Sequence[LeadTrace]) -> tuple[LeadTrace, ...]:
+        """The page's traces where they are printed, (N,) in their order, strips under the names that they have here."""
+        strips = {trace.lead.row: trace.lead for trace in self.traces if trace.lead.strip}
+        return tuple(
+            replace(trace, lead=replace(trace.lead, name=known.name, inverted=known.inverted))
+            if trace.lead.strip and (known := strips.get(trace.lead.row))
+            else trace
+            for trace in traces
+        )
 
 
 def place_traces(traces: Sequence[LeadTrace], speed: float) -> Placed:
@@ -32,8 +46,11 @@ def place_traces(traces: Sequence[LeadTrace], speed: float) -> Placed:
     if show_same_seconds(trusted, speed):
         trusted = list(as_same_seconds(trusted, speed))
         notes.append("by their beats, all columns show the same seconds")
+    trusted, renamed = name_strips(trusted)
+    if renamed:
+        notes.append(f"rhythm strips are named after the leads that they repeat: {', '.join(renamed)}")
     skew = print_skew(trusted)
     if skew:
         trusted = without_skew(trusted, skew)
         notes.append(f"by leads that must agree, the print stands {np.degrees(skew):+.2f} degrees askew on its grid")
-    return Placed(strips_in_step(trusted), left_out, tuple(notes))
+    return Placed(strips_in_step(trusted), left_out, tuple(notes), gap)

@@ -12,10 +12,8 @@ from dataclasses import replace
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
-from ecgpage.calibration.column_gap import column_gap, without_gap
 from ecgpage.calibration.in_step import law_residual
-from ecgpage.calibration.simultaneous import as_same_seconds, show_same_seconds
-from ecgpage.leads import LEADS, MILLIMETERS_PER_SECOND
+from ecgpage.leads import LEADS
 from ecgpage.recording import LeadTrace
 
 SAME = -12.0
@@ -28,27 +26,26 @@ LIKER = 3.0
 REACH, STEP = 2.0, 0.2
 """mm by which a strip may stand off the rows above it, as on curled paper, and between the places tried."""
 
+READ = 0.1
+"""dB that a name is worth which is surely read: it decides where nothing else does."""
+
 SHORTEST = 20.0
 """mm that a strip and a short lead must both show to be compared."""
 
 
-def name_strips(
-    traces: Sequence[LeadTrace], speed: float = MILLIMETERS_PER_SECOND
-) -> tuple[list[LeadTrace], tuple[str, ...]]:
+def name_strips(traces: Sequence[LeadTrace]) -> tuple[list[LeadTrace], tuple[str, ...]]:
     """Name rhythm strips after the short leads that they repeat; also what was renamed, "I to V1".
 
-    traces: of one page, in paper millimetres; speed: mm/s. Two strips get different names; one that repeats no short
-    lead for sure keeps its name unless another strip takes it.
+    traces: of one page, in paper millimetres, those of one instant at one x. Two strips get different names; one that
+    repeats no short lead for sure keeps its name unless another strip takes it.
     """
     strips = [k for k, trace in enumerate(traces) if trace.lead.strip]
     if not strips:
         return list(traces), ()
-    placed: Sequence[LeadTrace] = without_gap(traces, column_gap(traces, speed))
-    placed = as_same_seconds(placed, speed) if show_same_seconds(placed, speed) else placed
-    evidence = np.stack([_evidence(placed[k], placed) for k in strips])  # (strips, 12)
+    evidence = np.stack([_evidence(traces[k], traces) for k in strips])  # (strips, 12)
     for row, k in zip(evidence, strips, strict=True):
         row[LEADS.index(traces[k].lead.name)] += LIKER
-        row += 0.1 * np.array(traces[k].lead.reading[: len(LEADS)] or np.zeros(len(LEADS)))
+        row += READ * np.array(traces[k].lead.reading[: len(LEADS)] or np.zeros(len(LEADS)))
     _, chosen = linear_sum_assignment(-evidence)
     named, renamed = list(traces), []
     for k, index in zip(strips, chosen, strict=True):

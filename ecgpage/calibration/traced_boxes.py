@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from ecgpage.calibration.assembly import part_trusted, time_origin
-from ecgpage.calibration.column_gap import column_gap, without_gap
+from ecgpage.calibration.column_gap import without_gap
 from ecgpage.geometry import bent_points
 from ecgpage.recording import LEAST_BOX_HEIGHT, Calibration, LeadBox, LeadTrace
 
@@ -26,19 +26,17 @@ FEWEST = 8
 
 
 def traced_boxes(
-    leads: Sequence[LeadBox], traces: Sequence[LeadTrace], calibration: Calibration
+    leads: Sequence[LeadBox], traces: Sequence[LeadTrace], calibration: Calibration, gap: float = 0.0
 ) -> tuple[LeadBox, ...]:
     """The leads named as their traces, with their boxes' edges moved to where the traces are, as far as that is near.
 
-    leads: boxes in page pixels; traces: of the same leads, in the same order, in paper millimetres. Left and right
-    edges are those of the lead's time, upper and lower ones the trace's extent, at least ``LEAST_BOX_HEIGHT`` high.
+    leads: boxes in page pixels; traces: of the same leads, in the same order, in paper millimetres; gap: mm of blank
+    between columns. Left and right edges are those of the lead's time, upper and lower ones the trace's extent, at
+    least ``LEAST_BOX_HEIGHT`` high. Without traces the leads are as they were.
     """
     if not traces:
         return tuple(leads)
-    speed = calibration.speed
-    trusted = part_trusted(traces)[0] or traces
-    gap = column_gap(trusted, speed)
-    origin = time_origin(without_gap(trusted, gap), speed)
+    origin = time_origin(without_gap(part_trusted(traces)[0] or traces, gap), calibration.speed)
     return tuple(
         replace(
             lead,
@@ -53,7 +51,7 @@ def traced_boxes(
 def _traced_box(
     lead: LeadBox, trace: LeadTrace, calibration: Calibration, origin: float
 ) -> tuple[float, float, float, float]:
-    """``origin``: x, mm, at which the page's time 0 would be in the lead's column."""
+    """A lead's box (x0, y0, x1, y1), page pixels; origin: x, mm, at which its column would have the time 0."""
     ends = origin + calibration.speed * np.array([lead.start, lead.start + lead.duration])
     sure = (trace.presence >= SURE) & (trace.x >= ends[0] - BEYOND) & (trace.x <= ends[1] + BEYOND)
     if sure.sum() < FEWEST:

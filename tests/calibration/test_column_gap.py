@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 from ecgpage.calibration.assembly import assemble
 from ecgpage.calibration.column_gap import column_gap, without_gap
 from ecgpage.calibration.placement import place_traces
-from ecgpage.calibration.strip_names import name_strips
 from ecgpage.leads import LEADS
 from ecgpage.recording import LeadTrace
 from tests.calibration.beating_page import SPEED, page
@@ -31,7 +30,7 @@ def test_a_gap_is_told_and_left_out(gap, strips):
     traces = parted(gap, strips)
     assert column_gap(traces, SPEED) == pytest.approx(gap, abs=0.01)
     placed = place_traces(traces, SPEED)
-    assert any("apart" in note for note in placed.notes)
+    assert any("apart" in note for note in placed.notes) and placed.gap == pytest.approx(gap, abs=0.01)
     error = signal_of(traces) - signal_of(page(0.0, strips))
     assert np.nanmax(np.abs(error)) < 0.02  # mV
 
@@ -59,5 +58,6 @@ def test_strips_are_named_below_columns_with_gaps():
         replace(trace, lead=replace(trace.lead, name="II")) if trace.lead.strip else trace
         for trace in parted(4.0, ("V1",))
     ]
-    named, renamed = name_strips(traces, SPEED)
-    assert [trace.lead.name for trace in named if trace.lead.strip] == ["V1"] and renamed == ("II to V1",)
+    placed = place_traces(traces, SPEED)
+    assert [trace.lead.name for trace in placed.traces if trace.lead.strip] == ["V1"]
+    assert any("II to V1" in note for note in placed.notes)

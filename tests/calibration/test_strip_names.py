@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ecgpage.calibration.placement import place_traces
 from ecgpage.calibration.strip_names import name_strips
 from ecgpage.leads import LEADS
 from ecgpage.recording import LeadTrace
@@ -48,7 +49,12 @@ def test_a_strip_below_columns_of_the_same_seconds_is_named():
         first = whole[trace.lead.name]
         shown = np.interp(trace.x - SPEED * trace.lead.start, first.x, first.y) - first.zero + trace.zero
         traces.append(trace if trace.lead.strip else replace(trace, y=shown))
-    assert strip_names(name_strips(misnamed(traces, ["II"]), SPEED)[0]) == ["aVR"]
+    placed = place_traces(misnamed(traces, ["II"]), SPEED)
+    assert strip_names(placed.traces) == ["aVR"]
+    as_printed = placed.named(traces)
+    assert strip_names(as_printed) == ["aVR"] and [trace.lead.start for trace in as_printed] == [
+        trace.lead.start for trace in traces
+    ]
 
 
 def test_a_strip_of_another_rhythm_keeps_its_name():
