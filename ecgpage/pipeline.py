@@ -20,9 +20,9 @@ from ecgpage.calibration.scale import calibrate, calibrate_again, sure_pixels_pe
 from ecgpage.calibration.scale_reader import PrintedScale, ScaleReader, load_scale_reader
 from ecgpage.calibration.told_scale import FAST, apply_scale, at_speed, speed_is_told
 from ecgpage.calibration.traced_boxes import traced_boxes
-from ecgpage.detection.closer import Region, detect_closely, turns_to_try, upright_evidence
+from ecgpage.detection.closer import Region, detect_closely, look_again, turns_to_try, upright_evidence
 from ecgpage.detection.detector import LeadDetector, load_detector
-from ecgpage.detection.layout import arrange
+from ecgpage.detection.layout import arrange, support
 from ecgpage.detection.name_reader import NameReader, load_name_reader
 from ecgpage.diagnosis.classifier import Classifier, load_classifier
 from ecgpage.diagnosis.pace import runs_at_half_pace
@@ -37,6 +37,9 @@ from ecgpage.recording import Calibration, Diagnosis, DigitizedPage, LeadBox, Le
 
 PAGE_SECONDS = 10.0
 """What a page shows of a longer record; a shorter record fills its page."""
+
+WELL_EXPLAINED = 3.0
+"""Log odds for each lead, from which on an arrangement explains a page so well that it is not looked at again."""
 
 LOOKS = 2
 """How often a page without a grid to be seen is calibrated again by its traces; from the second on for a grid alone."""
@@ -112,8 +115,9 @@ class Pipeline:
         """Straighten a picture of a page of ``seconds`` and find its leads, whichever way up it is.
 
         A page without clear leads is also looked at turned by 90, 180 and 270 degrees; one whose names are hardly read
-        turned by 180, for upside down a page looks much alike. Returns (page, grid, leads, warnings), boxes in page
-        pixels. Raises PageError for a picture too small or too large.
+        turned by 180, for upside down a page looks much alike. Where no arrangement explains well what is found, it is
+        looked at again, closer and squeezed. The look is kept that an arrangement explains best. Returns (page, grid,
+        leads, warnings), boxes in page pixels. Raises PageError for a picture too small or too large.
         """
         with self._clock("rectification"):
             page, grid = straighten_with_grid(image)
@@ -126,8 +130,11 @@ class Pipeline:
                     turned = rotate_page(page, turns)
                     there = region and map_box(np.linalg.inv(turned.page_to_picture) @ page.page_to_picture, region)
                     tries.append((self._detect(turned, there), turned))
-                boxes, best = max(tries, key=lambda one: upright_evidence(one[0]))
+                boxes, best = max(tries, key=lambda one: (support(one[0], one[1].size).value, upright_evidence(one[0])))
                 page, grid = (page, grid) if best is page else (best, measure_grid(best))
+            if support(boxes, page.size).for_each < WELL_EXPLAINED:
+                looks = look_again(self.detector, self.name_reader, page, boxes)
+                boxes = max([boxes, *looks], key=lambda found: support(found, page.size).value)
             leads, warnings = arrange(boxes, seconds, page.size, sure_pixels_per_second(grid)) if boxes else ((), ())
         return page, grid, leads, warnings
 

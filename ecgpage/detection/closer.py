@@ -30,9 +30,13 @@ INPUT = DetectorSettings().size
 AROUND = (0.15, 0.3)
 """What is looked at around the boxes then, of their common width and height: further leads may lie there."""
 
-WIDE, NARROWER = 2.0, 1.3
+WIDE, USUAL_SHAPE = 2.0, 1.3
 """Widths over heights of pages: wider ones, on which leads are not clear, are looked at squeezed to the usual shape, as
 paper that runs fast or long looks at the usual speed."""
+
+AGAIN = (((0.01, 0.02), False), ((0.1, 0.2), True))
+"""How a page that no arrangement explains well is looked at again: how much of the boxes' common width and height is
+seen around them, and whether squeezed, so that the detector's input is filled."""
 
 
 Region = tuple[float, float, float, float]
@@ -55,13 +59,14 @@ def detect_closely(
 
 def _detect_squeezed(detector: Callable[[Page], list[LeadBox]], page: Page, gridded: Region | None) -> list[LeadBox]:
     """As `_detect_closely`, on the page squeezed to the usual shape; boxes in the page's own pixels."""
-    height, width = page.size
-    squeeze = width / (NARROWER * height)
-    narrow_to_picture = page.page_to_picture @ np.diag([squeeze, 1.0, 1.0])
-    narrow = Page(page.image, (height, round(width / squeeze)), narrow_to_picture, page.outlined)
-    there = gridded and (gridded[0] / squeeze, gridded[1], gridded[2] / squeeze, gridded[3])
-    found = [(one, one.box) for one in _detect_closely(detector, narrow, there)]
-    return [replace(one, box=(squeeze * x0, y0, squeeze * x1, y1)) for one, (x0, y0, x1, y1) in found]
+    usual, squeeze = _squeezed(page)
+    there = gridded and (
+        gridded[0] / squeeze[0],
+        gridded[1] / squeeze[1],
+        gridded[2] / squeeze[0],
+        gridded[3] / squeeze[1],
+    )
+    return [_scaled(one, squeeze) for one in _detect_closely(detector, usual, there)]
 
 
 def _detect_closely(detector: Callable[[Page], list[LeadBox]], page: Page, gridded: Region | None) -> list[LeadBox]:
@@ -73,25 +78,77 @@ def _detect_closely(detector: Callable[[Page], list[LeadBox]], page: Page, gridd
     if len(sure) < 2:
         return boxes
     low, high = sure[:, :2].min(axis=0), sure[:, 2:].max(axis=0)
-    around = np.array(AROUND) * (high - low)
-    return max(boxes, _look(detector, page, (*(low - around), *(high + around))), key=evidence)
+    return max(boxes, _look(detector, page, _widened(low, high, AROUND)), key=evidence)
+
+
+def look_again(
+    detector: Callable[[Page], list[LeadBox]],
+    reader: Callable[[Page, Sequence[LeadBox]], list[LeadBox]] | None,
+    page: Page,
+    boxes: Sequence[LeadBox],
+) -> list[list[LeadBox]]:
+    """What further looks find where these boxes are: one cut closely around them, and one from further off, squeezed
+    to the shape of the detector's input.
+
+    Boxes in page pixels, their names read on what was looked at. None where hardly anything was found.
+    """
+    sure = np.array([box.box for box in boxes if box.score >= LEAST_SCORE]).reshape(-1, 4)
+    if len(sure) < 2:
+        return []
+    low, high = sure[:, :2].min(axis=0), sure[:, 2:].max(axis=0)
+    looks = []
+    for around, is_squeezed in AGAIN:
+        part, corner = _part(page, _widened(low, high, around))
+        if min(part.size) < SMALLEST:
+            continue
+        seen, squeeze = _squeezed(part) if is_squeezed else (part, (1.0, 1.0))
+        found = [_scaled(one, squeeze) for one in detector(seen)]
+        looks.append([_moved(one, corner) for one in (found if reader is None else reader(part, found))])
+    return looks
+
+
+def _widened(low: np.ndarray, high: np.ndarray, around: tuple[float, float]) -> Region:
+    """A region from its corners (2,), with so many of its widths and heights around it."""
+    more = np.array(around) * (high - low)
+    (x0, y0), (x1, y1) = low - more, high + more
+    return float(x0), float(y0), float(x1), float(y1)
 
 
 def _look(detector: Callable[[Page], list[LeadBox]], page: Page, region: Region) -> list[LeadBox]:
     """Detect on a part of a page, boxes in the page's pixels; nothing where it would be hardly larger to see."""
+    part, corner = _part(page, region)
+    larger = GAIN * Letterbox.fit(*page.size, INPUT).scale
+    if min(part.size) < SMALLEST or Letterbox.fit(*part.size, INPUT).scale < larger:
+        return []
+    return [_moved(one, corner) for one in detector(part)]
+
+
+def _part(page: Page, region: Region) -> tuple[Page, tuple[float, float]]:
+    """What of a region lies on the page, as a page of its own, and where on the page its first pixel is, (x, y)."""
     height, width = page.size
     x0, y0 = np.floor(np.clip(region[:2], 0, [width - 1, height - 1])).astype(int)
     x1, y1 = np.ceil(np.clip(region[2:], 0, [width - 1, height - 1])).astype(int)
-    size = (int(y1 - y0 + 1), int(x1 - x0 + 1))
-    if min(size) < SMALLEST or Letterbox.fit(*size, INPUT).scale < GAIN * Letterbox.fit(height, width, INPUT).scale:
-        return []
     shift = np.array([[1, 0, x0], [0, 1, y0], [0, 0, 1.0]])
-    part = Page(page.image, size, page.page_to_picture @ shift, page.outlined)
-    return [replace(one, box=_moved(one.box, float(x0), float(y0))) for one in detector(part)]
+    part = Page(page.image, (int(y1 - y0 + 1), int(x1 - x0 + 1)), page.page_to_picture @ shift, page.outlined)
+    return part, (float(x0), float(y0))
 
 
-def _moved(box: tuple[float, float, float, float], x: float, y: float) -> tuple[float, float, float, float]:
-    return box[0] + x, box[1] + y, box[2] + x, box[3] + y
+def _squeezed(page: Page) -> tuple[Page, tuple[float, float]]:
+    """A page squeezed to the usual shape along its longer side, and how many of its pixels (x, y) one takes then."""
+    height, width = page.size
+    across, down = max(1.0, width / (USUAL_SHAPE * height)), max(1.0, USUAL_SHAPE * height / width)
+    matrix = page.page_to_picture @ np.diag([across, down, 1.0])
+    return Page(page.image, (round(height / down), round(width / across)), matrix, page.outlined), (across, down)
+
+
+def _moved(box: LeadBox, corner: tuple[float, float]) -> LeadBox:
+    x0, y0, x1, y1 = box.box
+    return replace(box, box=(x0 + corner[0], y0 + corner[1], x1 + corner[0], y1 + corner[1]))
+
+
+def _scaled(box: LeadBox, scale: tuple[float, float]) -> LeadBox:
+    x0, y0, x1, y1 = box.box
+    return replace(box, box=(scale[0] * x0, scale[1] * y0, scale[0] * x1, scale[1] * y1))
 
 
 def evidence(boxes: Sequence[LeadBox]) -> float:

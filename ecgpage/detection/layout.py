@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 from scipy.optimize import linear_sum_assignment
@@ -79,8 +80,8 @@ def arrange(
     grid is known: leads that each take all of the seconds are told from it, and columns shorter than their share.
     """
     found = candidates(boxes)
-    matches = sorted((match for grid in GRIDS for match in _matches(grid, found, size)), key=lambda match: -match.value)
-    if not matches or matches[0].share < LEAST_SHARE:
+    matches = _ranked(found, size)
+    if not matches:
         seen = [one.box for one in found if one.box.score >= LEAST_SCORE]
         sure = any(box.score >= SURE_ALONE for box in seen)
         return in_reading_order(seen if sure else [], seconds, pixels_per_second)
@@ -92,6 +93,23 @@ def arrange(
         doubt = "its leads may stand in other rows or columns" if same else f"it may be {other.grid.name}"
         warnings += (f"The layout is not certain: taken for {best.grid.name}, {doubt}.",)
     return leads, warnings
+
+
+class Support(NamedTuple):
+    """How well the best arrangement explains a page's boxes, in log odds: all together, and for each of its leads."""
+
+    value: float
+    for_each: float
+
+
+def support(boxes: Sequence[LeadBox], size: tuple[int, int] | None = None) -> Support:
+    """How well boxes look like a page, of (height, width), whose arrangement is known; 0 where none is recognised."""
+    matches = _ranked(candidates(boxes), size)
+    if not matches:
+        return Support(0.0, 0.0)
+    best = matches[0]
+    value, (rows, columns) = max(0.0, best.value), best.grid.shape
+    return Support(value, value / (rows * columns + len(best.strips)))
 
 
 @dataclass(frozen=True)
@@ -115,6 +133,12 @@ class _Match:
         columns = self.grid.shape[1]
         cells = {id(one): (self.grid.names[r][c], c / columns) for (r, c), one in self.placed.items()}
         return cells | {id(one): (name, -1.0) for one, name in self.strips}
+
+
+def _ranked(found: Sequence[Candidate], size: tuple[int, int] | None) -> list[_Match]:
+    """The boxes placed into every arrangement that they fit, best first; none where the best is not recognised."""
+    matches = sorted((match for grid in GRIDS for match in _matches(grid, found, size)), key=lambda match: -match.value)
+    return matches if matches and matches[0].share >= LEAST_SHARE else []
 
 
 def _matches(grid: LeadGrid, found: Sequence[Candidate], size: tuple[int, int] | None) -> Iterator[_Match]:

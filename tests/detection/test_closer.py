@@ -1,9 +1,20 @@
 """The second look at small pages in large pictures."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from ecgpage.detection.closer import detect_closely, evidence, turns_to_try, upright_evidence
+from ecgpage.detection.closer import (
+    AGAIN,
+    USUAL_SHAPE,
+    detect_closely,
+    evidence,
+    look_again,
+    turns_to_try,
+    upright_evidence,
+)
+from ecgpage.geometry import map_box
 from ecgpage.leads import LEADS
 from ecgpage.recording import LeadBox, Page
 
@@ -119,3 +130,38 @@ def test_pages_without_clear_leads_or_readable_names_are_looked_at_turned(score,
 
 def test_a_page_on_which_nothing_is_found_is_looked_at_every_way():
     assert turns_to_try([]) == (1, 2, 3)
+
+
+def test_further_looks_keep_boxes_in_page_pixels_and_read_names_on_what_was_looked_at():
+    """A detector and a reader that know where the leads are on any part, however squeezed."""
+    seen, read = [], []
+
+    def detector(part):
+        seen.append(part.size)
+        picture_to_part = np.linalg.inv(part.page_to_picture)
+        boxes = [map_box(picture_to_part, box) for box in TRUE]
+        return [LeadBox(name, box, 0.7) for name, box in zip(LEADS, boxes, strict=True)]
+
+    def reader(part, boxes):
+        read.append((part.size, boxes[0].box))
+        return [replace(box, reading=(0.5, 0.5)) for box in boxes]
+
+    whole = page(1000, 1500)
+    first = [LeadBox(name, box, 0.5) for name, box in zip(LEADS, TRUE, strict=True)]
+    looks = look_again(detector, reader, whole, first)
+    assert len(looks) == len(AGAIN) == 2
+    for boxes in looks:
+        np.testing.assert_allclose([box.box for box in boxes], TRUE)
+        assert all(box.reading == (0.5, 0.5) for box in boxes)
+    close, squeezed = seen
+    assert close == (137, 364)  # the boxes' common 130 x 355 pixels, and 1 and 2 % on each side
+    assert squeezed[1] / squeezed[0] == pytest.approx(USUAL_SHAPE, abs=0.02)
+    assert read[0] == (close, pytest.approx((4, 3, 29, 23))) and read[1][0] == (183, 428)
+
+
+def test_further_looks_need_no_reader_and_something_to_look_at():
+    looks = look_again(Detector(), None, page(1000, 1500), [LeadBox("I", TRUE[0], 0.9), LeadBox("II", TRUE[1], 0.9)])
+    assert [len(boxes) for boxes in looks] == [12, 12]
+    assert look_again(Detector(), None, page(1000, 1500), [LeadBox("I", TRUE[0], 0.9)]) == []
+    tiny = [LeadBox("I", (3, 3, 5, 4), 0.9), LeadBox("II", (5, 4, 7, 5), 0.9)]
+    assert look_again(Detector(), None, page(1000, 1500), tiny) == []

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ecgpage.detection.arrangements import GRIDS
-from ecgpage.detection.layout import arrange
+from ecgpage.detection.layout import arrange, support
 from ecgpage.detection.name_reader import NAMES
 from ecgpage.leads import CABRERA, LEADS, by_columns, layout_3x4, layout_grid
 from ecgpage.recording import LeadBox
@@ -358,3 +358,32 @@ def test_names_that_are_nearly_as_likely_as_others_agree_with_an_arrangement():
         box = LeadBox(other, (100.0, y - 60, 2300.0, y + 60), 0.6, reading=tuple(reading / reading.sum()))
         boxes += [box, replace(box, name=name, score=0.55)]
     assert [lead.name for lead in arrange(boxes)[0]] == list(LEADS[6:])
+
+
+def test_support_grows_with_what_speaks_for_the_arrangement():
+    """As read, then unread, then with a lead missing, then with names that contradict each other; scores are alike."""
+    layout = layout_3x4(("II",))
+    read = [replace(box, score=0.9) for box in boxes_of(layout, np.random.default_rng(0), read=True)]
+    unread = [replace(box, reading=()) for box in read]
+    fewer = unread[:3] + unread[4:]
+    mixed = [replace(box, name=LEADS[(5 * k) % 12]) if k % 3 == 0 else box for k, box in enumerate(fewer)]
+    values = [support(boxes) for boxes in (read, unread, fewer, mixed)]
+    assert values == sorted(values, reverse=True) and values[-1].value > 0
+    for value in values:
+        assert value.for_each == pytest.approx(value.value / 13)
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.integers(0, 2**31))
+def test_what_is_not_recognised_has_no_support(seed):
+    """Boxes anywhere, under any names: support is 0 just where the layout is said to be unknown, and never below."""
+    rng = np.random.default_rng(seed)
+    corners = rng.uniform(0, 1500, (int(rng.integers(0, 14)), 2))
+    sizes = rng.uniform(50, 500, corners.shape)
+    boxes = [
+        LeadBox(str(rng.choice(LEADS)), (*map(float, low), *map(float, low + size)), float(rng.uniform(0.1, 1)))
+        for low, size in zip(corners, sizes, strict=True)
+    ]
+    unknown = any("no known arrangement" in text or "No lead" in text for text in arrange(boxes)[1])
+    value = support(boxes)
+    assert value.value >= 0 and not (unknown and value.value)
