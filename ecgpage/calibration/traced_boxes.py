@@ -9,11 +9,15 @@ import numpy as np
 
 from ecgpage.calibration.assembly import part_trusted, time_origin
 from ecgpage.calibration.column_gap import without_gap
-from ecgpage.geometry import bent_points
+from ecgpage.geometry import bent_points, flat_box
 from ecgpage.recording import LEAST_BOX_HEIGHT, Calibration, LeadBox, LeadTrace
 
-NEAR = 3.0
-"""Millimetres by which an edge is moved at most: a trace that goes further is not surely this lead's."""
+NEAR = (3.0, 5.0)
+"""Millimetres, across and along the voltage axis, by which an edge is moved at most: a trace that goes further is not
+surely this lead's."""
+
+BEYOND_MEAN = 0.4
+"""Spreads by which a trace goes beyond where it is read: it is read as a mean, which flattens peaks and noise."""
 
 SURE = 0.8
 """Presence from which on a point of a trace counts for its extent: one stray point would move an edge."""
@@ -23,6 +27,9 @@ BEYOND = 0.5
 
 FEWEST = 8
 """Points that tell a trace's extent."""
+
+MOVED = 0.5
+"""Millimetres by which the box that a lead was traced in differs from its own if it was another."""
 
 
 def traced_boxes(
@@ -52,18 +59,32 @@ def _traced_box(
     lead: LeadBox, trace: LeadTrace, calibration: Calibration, origin: float
 ) -> tuple[float, float, float, float]:
     """A lead's box (x0, y0, x1, y1), page pixels; origin: x, mm, at which its column would have the time 0."""
+    box = _box_traced_in(lead, trace, calibration)
     ends = origin + calibration.speed * np.array([lead.start, lead.start + lead.duration])
     sure = (trace.presence >= SURE) & (trace.x >= ends[0] - BEYOND) & (trace.x <= ends[1] + BEYOND)
     if sure.sum() < FEWEST:
-        return lead.box
-    heights = trace.y[sure]
-    points = np.concatenate([np.column_stack([trace.x[sure], heights]), np.column_stack([ends, heights[[0, -1]]])])
+        return box
+    heights, beyond = trace.y[sure], BEYOND_MEAN * trace.spread[sure]
+    points = np.concatenate([np.column_stack([trace.x[sure], heights + side]) for side in (-beyond, beyond)])
+    points = np.concatenate([points, np.column_stack([ends, heights[[0, -1]]])])
     on_page = bent_points(calibration.paper_to_page, points, calibration.bend)
     left, right = on_page[-2:, 0]
     upper, lower = on_page[:-2, 1].min(), on_page[:-2, 1].max()
     missing = max(0.0, LEAST_BOX_HEIGHT * calibration.pixels_per_mm[1] - (lower - upper))
     traced = np.array([left, upper - missing / 2, right, lower + missing / 2])
-    reach = NEAR * np.array(2 * calibration.pixels_per_mm)
-    near = np.abs(traced - lead.box) < reach
-    x0, y0, x1, y1 = np.where(near, traced, lead.box)
+    reach = np.tile(np.multiply(NEAR, calibration.pixels_per_mm), 2)
+    near = np.abs(traced - box) < reach
+    x0, y0, x1, y1 = np.where(near, traced, box)
     return float(x0), float(y0), float(x1), float(y1)
+
+
+def _box_traced_in(lead: LeadBox, trace: LeadTrace, calibration: Calibration) -> tuple[float, float, float, float]:
+    """The box, page pixels, that a lead was traced in: its own, or one as high as its trace had to have."""
+    own = flat_box(calibration.paper_to_page, lead.box, calibration.bend)
+    x0, y0, x1, y1 = trace.lead.box
+    if max(abs(own[1] - y0), abs(own[3] - y1)) < MOVED:
+        return lead.box
+    corners = bent_points(
+        calibration.paper_to_page, np.array([[x0, y0], [x1, y0], [x0, y1], [x1, y1]]), calibration.bend
+    )
+    return lead.box[0], float(corners[:, 1].min()), lead.box[2], float(corners[:, 1].max())

@@ -52,8 +52,9 @@ def trace_rows(
 
     Arguments as of ``Digitizer.trace``; ``row`` tells which leads stand beside each other. Where several traces cross a
     lead's box, the box alone does not tell which is meant: a trace far from its row's line, or vague, is traced again
-    with that line shown to the network, and the one nearer to the line is kept. A trace that runs into its crop's upper
-    or lower edge, as under a box that is too short, is traced again in a taller one.
+    with that line shown to the network, and the one nearer to the line is kept. One that is far off and vague even then
+    lies in a wrong box, and is traced in one of the usual height about the line. A trace that runs into its crop's
+    upper or lower edge, as under a box that is too short, is traced again in a taller one.
     """
     traces = digitizer.trace(image, paper_to_picture, leads, None, bend)
     lines = row_lines(traces)
@@ -62,6 +63,12 @@ def trace_rows(
     again = digitizer.trace(image, paper_to_picture, [leads[k] for k in doubtful], zeros, bend)
     for k, other in zip(doubtful, again, strict=True):
         if abs(_middle(other) - lines[k]) < abs(_middle(traces[k]) - lines[k]):
+            traces[k] = other
+    lost = [k for k in doubtful if _strays(traces[k], lines[k]) and _is_vague(traces[k])]
+    usual = [replace(leads[k], box=_usual_box(traces, k, lines[k])) for k in lost]
+    again = digitizer.trace(image, paper_to_picture, usual, [lines[k] for k in lost], bend) if lost else []
+    for k, other in zip(lost, again, strict=True):
+        if not _is_doubtful(other, lines[k]):
             traces[k] = other
     cut = {k: box for k, trace in enumerate(traces) if (box := _taller_box(trace)) is not None}
     grown = [replace(leads[k], box=box) for k, box in cut.items()]
@@ -94,6 +101,13 @@ def row_lines(traces: Sequence[LeadTrace]) -> list[float]:
         even = pitch * rows + np.median(heights - pitch * rows)
         lines |= {row: y for row, y, seen in zip(rows, even, heights, strict=True) if abs(seen - y) > EVEN * abs(pitch)}
     return [float(lines.get(trace.lead.row, np.nan)) for trace in traces]
+
+
+def _usual_box(traces: Sequence[LeadTrace], index: int, line: float) -> tuple[float, float, float, float]:
+    """A trace's box made as high as the other leads' usually are, about its row's line."""
+    half = float(np.median([trace.lead.box[3] - trace.lead.box[1] for trace in traces])) / 2
+    x0, _, x1, _ = traces[index].lead.box
+    return x0, line - half, x1, line + half
 
 
 def _crop_edges(trace: LeadTrace) -> tuple[float, float]:
@@ -140,9 +154,15 @@ def _near(points: np.ndarray, reach: int) -> np.ndarray:
 
 
 def _is_doubtful(trace: LeadTrace, line: float) -> bool:
-    if not trace.printed.any():
-        return True
-    return abs(_middle(trace) - line) > STRAY or float(trace.spread[trace.printed].mean()) > VAGUE_SPREAD
+    return _strays(trace, line) or _is_vague(trace)
+
+
+def _strays(trace: LeadTrace, line: float) -> bool:
+    return not trace.printed.any() or abs(_middle(trace) - line) > STRAY
+
+
+def _is_vague(trace: LeadTrace) -> bool:
+    return not trace.printed.any() or float(trace.spread[trace.printed].mean()) > VAGUE_SPREAD
 
 
 def _heights(trace: LeadTrace) -> np.ndarray:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ecgpage.calibration.traced_boxes import NEAR, traced_boxes
+from ecgpage.calibration.traced_boxes import BEYOND_MEAN, NEAR, traced_boxes
 from ecgpage.geometry import map_box
 from ecgpage.recording import Calibration, LeadBox, LeadTrace
 from tests.calibration.beating_page import page
@@ -18,8 +18,9 @@ CALIBRATION = Calibration(PAPER_TO_PAGE, (PER_MM, PER_MM), "grid")
 
 
 def true_box(trace: LeadTrace) -> np.ndarray:
-    """The box around a trace, page pixels, at least 4 mm high."""
-    x0, y0, x1, y1 = trace.lead.box
+    """The box around a trace and what its spread adds, page pixels, at least 4 mm high."""
+    x0, _, x1, _ = trace.lead.box
+    y0, y1 = trace.y.min() - BEYOND_MEAN * 0.1, trace.y.max() + BEYOND_MEAN * 0.1
     missing = max(0.0, 4.0 - (y1 - y0)) / 2
     return np.array(map_box(PAPER_TO_PAGE, (x0, y0 - missing, x1, y1 + missing)))
 
@@ -31,12 +32,20 @@ def found(traces: list[LeadTrace], off: np.ndarray) -> list[LeadBox]:
     ]
 
 
+def traced_in(boxes: list[LeadBox], traces: list[LeadTrace]) -> list[LeadTrace]:
+    """The traces as if they were read in these boxes, page pixels."""
+    page_to_paper = np.linalg.inv(PAPER_TO_PAGE)
+    leads = [replace(trace.lead, box=map_box(page_to_paper, box.box)) for box, trace in zip(boxes, traces, strict=True)]
+    return [replace(trace, lead=lead) for trace, lead in zip(traces, leads, strict=True)]
+
+
 @settings(deadline=None, max_examples=20)
 @given(st.integers(0, 2**31))
 def test_boxes_that_are_a_little_off_are_put_right(seed):
     traces = page(0.0, ("II",))
-    off = np.random.default_rng(seed).uniform(-0.95 * NEAR, 0.95 * NEAR, (len(traces), 4))
-    boxes = traced_boxes(found(traces, off), traces, CALIBRATION)
+    off = np.random.default_rng(seed).uniform(-0.95, 0.95, (len(traces), 4)) * np.tile(NEAR, 2)
+    given = found(traces, off)
+    boxes = traced_boxes(given, traced_in(given, traces), CALIBRATION)
     for box, trace in zip(boxes, traces, strict=True):
         # ends by their printed edges, a column's width of 1/24 mm; heights exactly
         np.testing.assert_allclose(box.box, true_box(trace), atol=0.12 * PER_MM)
@@ -47,10 +56,19 @@ def test_boxes_that_are_a_little_off_are_put_right(seed):
 def test_an_edge_far_from_the_trace_stays(edge):
     traces = page(0.0, ())
     off = np.zeros((len(traces), 4))
-    off[3, edge] = 2 * NEAR
+    off[3, edge] = 2 * max(NEAR)
     given = found(traces, off)
-    boxes = traced_boxes(given, traces, CALIBRATION)
+    boxes = traced_boxes(given, traced_in(given, traces), CALIBRATION)
     assert boxes[3].box[edge] == given[3].box[edge]
+
+
+def test_a_lead_that_was_traced_in_another_box_than_its_own_gets_that_traces_extent():
+    """A box far too high, as a fold across the page makes them: the trace was read in one of the usual height."""
+    traces = page(0.0, ())
+    off = np.zeros((len(traces), 4))
+    off[3] = (0.0, -4 * NEAR[1], 0.0, 9 * NEAR[1])
+    boxes = traced_boxes(found(traces, off), traces, CALIBRATION)
+    np.testing.assert_allclose(boxes[3].box, true_box(traces[3]), atol=0.12 * PER_MM)
 
 
 def test_a_stray_point_moves_no_edge():
@@ -72,5 +90,7 @@ def test_names_are_those_of_the_traces():
 def test_without_traces_boxes_stay():
     lead = LeadBox("II", (10.0, 10.0, 60.0, 20.0), 0.9, start=0.0, duration=10.0)
     assert traced_boxes([lead], [], CALIBRATION) == (lead,)
-    nothing = LeadTrace(replace(lead, box=(0.0, 0.0, 250.0, 10.0)), *(np.zeros(0) for _ in range(4)))
+    nothing = LeadTrace(
+        replace(lead, box=map_box(np.linalg.inv(PAPER_TO_PAGE), lead.box)), *(np.zeros(0) for _ in range(4))
+    )
     assert traced_boxes([lead], [nothing], CALIBRATION) == (lead,)

@@ -1,5 +1,7 @@
 """Rows: which of several traces a box means."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -47,6 +49,25 @@ def test_a_trace_off_its_row_is_traced_again_with_the_line_shown():
     assert [trace.lead for trace in traces] == LEADS_OF_ROWS
     assert {trace.y[0] for trace in traces} == {10.0, 30.0}
     assert [trace.zero for trace in traces] == [10.0] * 4 + [30.0] * 4
+
+
+def test_a_trace_lost_in_a_far_too_high_box_is_traced_in_a_usual_one_about_its_row():
+    """As where a fold across the page makes a lead's box reach over the rows below."""
+    asked = []
+
+    class Lost:
+        def trace(self, image, paper_to_picture, leads, zeros=None, bend=None):
+            asked.append([(box.name, box.box[1], box.box[3]) for box in leads])
+            high = [box.box[3] - box.box[1] > 30 for box in leads]
+            return [
+                trace_at(box, 55.0 if lost else 20.0 * box.row + 10, spread=5.0 if lost else 0.1)
+                for box, lost in zip(leads, high, strict=True)
+            ]
+
+    leads = [replace(LEADS_OF_ROWS[0], box=(10.0, 0.0, 70.0, 60.0)), *LEADS_OF_ROWS[1:]]
+    traces = trace_rows(Lost(), np.zeros((2, 2, 3), np.uint8), np.eye(3), leads)
+    assert asked[1:] == [[("I", 0.0, 60.0)], [("I", 1.0, 19.0)]]
+    assert traces[0].y[0] == 10.0 and traces[0].lead.box == (10.0, 1.0, 70.0, 19.0)
 
 
 def test_a_second_look_that_is_no_better_changes_nothing():
