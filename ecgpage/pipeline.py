@@ -122,21 +122,31 @@ class Pipeline:
         with self._clock("rectification"):
             page, grid = straighten_with_grid(image)
         with self._clock("detection"):
-            region = grid.region
-            boxes = self._detect(page, region)
-            if doubtful_turns := turns_to_try(boxes):
-                tries = [(boxes, page)]
-                for turns in doubtful_turns:
-                    turned = rotate_page(page, turns)
-                    there = region and map_box(np.linalg.inv(turned.page_to_picture) @ page.page_to_picture, region)
-                    tries.append((self._detect(turned, there), turned))
-                boxes, best = max(tries, key=lambda one: (support(one[0], one[1].size).value, upright_evidence(one[0])))
-                page, grid = (page, grid) if best is page else (best, measure_grid(best))
-            if support(boxes, page.size).for_each < WELL_EXPLAINED:
-                looks = look_again(self.detector, self.name_reader, page, boxes)
-                boxes = max([boxes, *looks], key=lambda found: support(found, page.size).value)
+            page, grid, boxes = self._turned_upright(page, grid)
+            boxes = self._best_look(page, boxes)
             leads, warnings = arrange(boxes, seconds, page.size, sure_pixels_per_second(grid)) if boxes else ((), ())
         return page, grid, leads, warnings
+
+    def _turned_upright(self, page: Page, grid: GridEstimate) -> tuple[Page, GridEstimate, list[LeadBox]]:
+        """The page with its grid, turned by the quarter turns that an arrangement explains best, and its boxes."""
+        region, boxes = grid.region, self._detect(page, grid.region)
+        if not (doubtful_turns := turns_to_try(boxes)):
+            return page, grid, boxes
+        tries = [(boxes, page)]
+        for turns in doubtful_turns:
+            turned = rotate_page(page, turns)
+            there = region and map_box(np.linalg.inv(turned.page_to_picture) @ page.page_to_picture, region)
+            tries.append((self._detect(turned, there), turned))
+        boxes, best = max(tries, key=lambda one: (support(one[0], one[1].size).value, upright_evidence(one[0])))
+        return best, grid if best is page else measure_grid(best), boxes
+
+    def _best_look(self, page: Page, boxes: list[LeadBox]) -> list[LeadBox]:
+        """The boxes, or those of a further look at a page that is not well explained, if an arrangement explains them
+        better."""
+        if support(boxes, page.size).for_each >= WELL_EXPLAINED:
+            return boxes
+        looks = look_again(self.detector, self.name_reader, page, boxes)
+        return max([boxes, *looks], key=lambda found: support(found, page.size).value)
 
     def _detect(self, page: Page, gridded: Region | None) -> list[LeadBox]:
         """Detect a page's leads and read their names; boxes in page pixels."""

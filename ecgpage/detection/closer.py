@@ -1,4 +1,4 @@
-"""A second look at pages whose leads take up a small part of the picture, where they would be too small to be read."""
+"""Further looks at a page: at the part that holds its leads, where they would be too small to be read, or squeezed."""
 
 from __future__ import annotations
 
