@@ -38,8 +38,11 @@ from ecgpage.recording import Calibration, Diagnosis, DigitizedPage, LeadBox, Le
 PAGE_SECONDS = 10.0
 """What a page shows of a longer record; a shorter record fills its page."""
 
-WELL_EXPLAINED = 3.0
-"""Log odds for each lead, from which on an arrangement explains a page so well that it is not looked at again."""
+WELL_EXPLAINED = 0.78
+"""Share of the greatest support from which on an arrangement explains a page so well that it is not looked at again."""
+
+COMPARABLE = 0.6
+"""Share of the most evidence that a look must have to be taken for what an arrangement says of it."""
 
 LOOKS = 2
 """How often a page without a grid to be seen is calibrated again by its traces; from the second on for a grid alone."""
@@ -137,16 +140,16 @@ class Pipeline:
             turned = rotate_page(page, turns)
             there = region and map_box(np.linalg.inv(turned.page_to_picture) @ page.page_to_picture, region)
             tries.append((self._detect(turned, there), turned))
-        boxes, best = max(tries, key=lambda one: (support(one[0], one[1].size).value, upright_evidence(one[0])))
+        boxes, best = _best_explained(tries)
         return best, grid if best is page else measure_grid(best), boxes
 
     def _best_look(self, page: Page, boxes: list[LeadBox]) -> list[LeadBox]:
         """The boxes, or those of a further look at a page that is not well explained, if an arrangement explains them
         better."""
-        if support(boxes, page.size).for_each >= WELL_EXPLAINED:
+        if support(boxes, page.size).share >= WELL_EXPLAINED:
             return boxes
         looks = look_again(self.detector, self.name_reader, page, boxes)
-        return max([boxes, *looks], key=lambda found: support(found, page.size).value)
+        return _best_explained([(found, page) for found in (boxes, *looks)])[0]
 
     def _detect(self, page: Page, gridded: Region | None) -> list[LeadBox]:
         """Detect a page's leads and read their names; boxes in page pixels."""
@@ -219,6 +222,18 @@ class Pipeline:
         begin = time.perf_counter()
         yield
         self.stage_seconds[stage] = self.stage_seconds.get(stage, 0.0) + time.perf_counter() - begin
+
+
+def _best_explained(tries: Sequence[tuple[list[LeadBox], Page]]) -> tuple[list[LeadBox], Page]:
+    """Of looks at a page, boxes and what they were found on, the one that an arrangement explains best; the first of
+    equals. One with far less evidence is not taken, for the page may be in no known arrangement."""
+    evidences = [upright_evidence(boxes) for boxes, _ in tries]
+    comparable = [
+        (support(boxes, page.size).value, evidence, -k)
+        for k, ((boxes, page), evidence) in enumerate(zip(tries, evidences, strict=True))
+        if evidence >= COMPARABLE * max(evidences)
+    ]
+    return tries[-max(comparable)[2]]
 
 
 def _doubts(

@@ -13,11 +13,11 @@ from ecgpage.geometry import bent_points, flat_box
 from ecgpage.recording import LEAST_BOX_HEIGHT, Calibration, LeadBox, LeadTrace
 
 NEAR = (3.0, 5.0)
-"""Millimetres, across and along the voltage axis, by which an edge is moved at most: a trace that goes further is not
-surely this lead's."""
+"""Millimetres, x and y, by which an edge is moved at most: a trace that goes further is not surely this lead's."""
 
-BEYOND_MEAN = 0.4
-"""Spreads by which a trace goes beyond where it is read: it is read as a mean, which flattens peaks and noise."""
+FLATTENED, VAGUE = 0.4, 1.0
+"""Spreads by which a trace goes further up and down than it is read, for it is read as a mean, which flattens peaks and
+noise; and millimetres of spread that count at most, for a vague point tells no extent."""
 
 SURE = 0.8
 """Presence from which on a point of a trace counts for its extent: one stray point would move an edge."""
@@ -64,22 +64,24 @@ def _traced_box(
     sure = (trace.presence >= SURE) & (trace.x >= ends[0] - BEYOND) & (trace.x <= ends[1] + BEYOND)
     if sure.sum() < FEWEST:
         return box
-    heights, beyond = trace.y[sure], BEYOND_MEAN * trace.spread[sure]
-    points = np.concatenate([np.column_stack([trace.x[sure], heights + side]) for side in (-beyond, beyond)])
+    heights, further = trace.y[sure], FLATTENED * np.minimum(trace.spread[sure], VAGUE)
+    points = np.concatenate([np.column_stack([trace.x[sure], heights + side]) for side in (-further, further)])
     points = np.concatenate([points, np.column_stack([ends, heights[[0, -1]]])])
     on_page = bent_points(calibration.paper_to_page, points, calibration.bend)
     left, right = on_page[-2:, 0]
     upper, lower = on_page[:-2, 1].min(), on_page[:-2, 1].max()
-    missing = max(0.0, LEAST_BOX_HEIGHT * calibration.pixels_per_mm[1] - (lower - upper))
+    least = LEAST_BOX_HEIGHT * calibration.pixels_per_mm[1]
+    missing = max(0.0, least - (lower - upper))
     traced = np.array([left, upper - missing / 2, right, lower + missing / 2])
-    reach = np.tile(np.multiply(NEAR, calibration.pixels_per_mm), 2)
-    near = np.abs(traced - box) < reach
+    near = np.abs(traced - box) < np.tile(np.multiply(NEAR, calibration.pixels_per_mm), 2)
+    _, top, _, bottom = np.where(near, traced, box)
+    near[1::2] &= bottom - top > 0.99 * min(least, box[3] - box[1])  # else one edge met the other
     x0, y0, x1, y1 = np.where(near, traced, box)
     return float(x0), float(y0), float(x1), float(y1)
 
 
 def _box_traced_in(lead: LeadBox, trace: LeadTrace, calibration: Calibration) -> tuple[float, float, float, float]:
-    """The box, page pixels, that a lead was traced in: its own, or one as high as its trace had to have."""
+    """The box, page pixels, that a lead was traced in: its own, or the one that `trace_rows` found it in."""
     own = flat_box(calibration.paper_to_page, lead.box, calibration.bend)
     x0, y0, x1, y1 = trace.lead.box
     if max(abs(own[1] - y0), abs(own[3] - y1)) < MOVED:

@@ -1,14 +1,16 @@
-"""Further looks at a page: at the part that holds its leads, where they would be too small to be read, or squeezed."""
+"""Further looks at a page: at the part that holds its leads, where they are larger, and squeezed to the usual shape."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 
 from ecgpage.detection.detector import DetectorSettings
 from ecgpage.detection.lead_boxes import LEAST_SCORE
+from ecgpage.geometry import map_box
 from ecgpage.recording import LeadBox, Page
 from yolov7.postprocess import Letterbox
 
@@ -28,15 +30,25 @@ INPUT = DetectorSettings().size
 """(height, width) by which the gain is judged: the shape of the usual detector's input."""
 
 AROUND = (0.15, 0.3)
-"""What is looked at around the boxes then, of their common width and height: further leads may lie there."""
+"""Shares of the boxes' common width and height seen around them at a second look: further leads may lie there."""
 
-WIDE, USUAL_SHAPE = 2.0, 1.3
-"""Widths over heights of pages: wider ones, on which leads are not clear, are looked at squeezed to the usual shape, as
+WIDE = 2.0
+"""Width over height of a page from which on, where leads are not clear, it is looked at squeezed to the usual shape, as
 paper that runs fast or long looks at the usual speed."""
 
-AGAIN = (((0.01, 0.02), False), ((0.1, 0.2), True))
-"""How a page that no arrangement explains well is looked at again: how much of the boxes' common width and height is
-seen around them, and whether squeezed, so that the detector's input is filled."""
+USUAL_SHAPE = INPUT[1] / INPUT[0]
+"""Width over height of the detector's input, which a squeezed page fills."""
+
+
+class Look(NamedTuple):
+    """A further look: shares of the boxes' common width and height seen around them, and whether squeezed."""
+
+    around: tuple[float, float]
+    squeezed: bool
+
+
+AGAIN = (Look((0.01, 0.02), False), Look((0.1, 0.2), True))
+"""How a page that no arrangement explains well is looked at again."""
 
 
 Region = tuple[float, float, float, float]
@@ -59,14 +71,9 @@ def detect_closely(
 
 def _detect_squeezed(detector: Callable[[Page], list[LeadBox]], page: Page, gridded: Region | None) -> list[LeadBox]:
     """As `_detect_closely`, on the page squeezed to the usual shape; boxes in the page's own pixels."""
-    usual, squeeze = _squeezed(page)
-    there = gridded and (
-        gridded[0] / squeeze[0],
-        gridded[1] / squeeze[1],
-        gridded[2] / squeeze[0],
-        gridded[3] / squeeze[1],
-    )
-    return [_scaled(one, squeeze) for one in _detect_closely(detector, usual, there)]
+    usual = _squeezed(page)
+    there = gridded and map_box(np.linalg.inv(usual.page_to_picture) @ page.page_to_picture, gridded)
+    return _on_page(page, usual, _detect_closely(detector, usual, there))
 
 
 def _detect_closely(detector: Callable[[Page], list[LeadBox]], page: Page, gridded: Region | None) -> list[LeadBox]:
@@ -74,11 +81,8 @@ def _detect_closely(detector: Callable[[Page], list[LeadBox]], page: Page, gridd
     boxes = detector(page)
     if gridded is not None and evidence(boxes) < CLEAR_LEADS:
         boxes = max(boxes, _look(detector, page, gridded), key=evidence)
-    sure = np.array([box.box for box in boxes if box.score >= LEAST_SCORE]).reshape(-1, 4)
-    if len(sure) < 2:
-        return boxes
-    low, high = sure[:, :2].min(axis=0), sure[:, 2:].max(axis=0)
-    return max(boxes, _look(detector, page, _widened(low, high, AROUND)), key=evidence)
+    region = _around(boxes, AROUND)
+    return boxes if region is None else max(boxes, _look(detector, page, region), key=evidence)
 
 
 def look_again(
@@ -87,68 +91,63 @@ def look_again(
     page: Page,
     boxes: Sequence[LeadBox],
 ) -> list[list[LeadBox]]:
-    """What further looks find where these boxes are: one cut closely around them, and one from further off, squeezed
-    to the shape of the detector's input.
+    """What each of the looks `AGAIN` finds where these boxes are: cut closely, and from further off but squeezed.
 
-    Boxes in page pixels, their names read on what was looked at. None where hardly anything was found.
+    Boxes in page pixels, their names read on what was looked at. No look where hardly anything was found, or what was
+    found is too small to show anything.
     """
-    sure = np.array([box.box for box in boxes if box.score >= LEAST_SCORE]).reshape(-1, 4)
-    if len(sure) < 2:
-        return []
-    low, high = sure[:, :2].min(axis=0), sure[:, 2:].max(axis=0)
     looks = []
-    for around, is_squeezed in AGAIN:
-        part, corner = _part(page, _widened(low, high, around))
-        if min(part.size) < SMALLEST:
-            continue
-        seen, squeeze = _squeezed(part) if is_squeezed else (part, (1.0, 1.0))
-        found = [_scaled(one, squeeze) for one in detector(seen)]
-        looks.append([_moved(one, corner) for one in (found if reader is None else reader(part, found))])
+    for look in AGAIN:
+        region = _around(boxes, look.around)
+        part = None if region is None else _part(page, region)
+        if part is not None:
+            seen = _squeezed(part) if look.squeezed else part
+            found = _on_page(part, seen, detector(seen))
+            looks.append(_on_page(page, part, found if reader is None else reader(part, found)))
     return looks
 
 
-def _widened(low: np.ndarray, high: np.ndarray, around: tuple[float, float]) -> Region:
-    """A region from its corners (2,), with so many of its widths and heights around it."""
-    more = np.array(around) * (high - low)
+def _around(boxes: Sequence[LeadBox], shares: tuple[float, float]) -> Region | None:
+    """What all sure boxes take together, and shares of its width and height around; None of less than two boxes."""
+    sure = np.array([box.box for box in boxes if box.score >= LEAST_SCORE]).reshape(-1, 4)
+    if len(sure) < 2:
+        return None
+    low, high = sure[:, :2].min(axis=0), sure[:, 2:].max(axis=0)
+    more = np.array(shares) * (high - low)
     (x0, y0), (x1, y1) = low - more, high + more
     return float(x0), float(y0), float(x1), float(y1)
 
 
 def _look(detector: Callable[[Page], list[LeadBox]], page: Page, region: Region) -> list[LeadBox]:
     """Detect on a part of a page, boxes in the page's pixels; nothing where it would be hardly larger to see."""
-    part, corner = _part(page, region)
-    larger = GAIN * Letterbox.fit(*page.size, INPUT).scale
-    if min(part.size) < SMALLEST or Letterbox.fit(*part.size, INPUT).scale < larger:
+    part = _part(page, region)
+    if part is None or Letterbox.fit(*part.size, INPUT).scale < GAIN * Letterbox.fit(*page.size, INPUT).scale:
         return []
-    return [_moved(one, corner) for one in detector(part)]
+    return _on_page(page, part, detector(part))
 
 
-def _part(page: Page, region: Region) -> tuple[Page, tuple[float, float]]:
-    """What of a region lies on the page, as a page of its own, and where on the page its first pixel is, (x, y)."""
+def _part(page: Page, region: Region) -> Page | None:
+    """What of a region lies on the page, as a page of its own; None where that is too small to show anything."""
     height, width = page.size
     x0, y0 = np.floor(np.clip(region[:2], 0, [width - 1, height - 1])).astype(int)
     x1, y1 = np.ceil(np.clip(region[2:], 0, [width - 1, height - 1])).astype(int)
+    size = (int(y1 - y0 + 1), int(x1 - x0 + 1))
     shift = np.array([[1, 0, x0], [0, 1, y0], [0, 0, 1.0]])
-    part = Page(page.image, (int(y1 - y0 + 1), int(x1 - x0 + 1)), page.page_to_picture @ shift, page.outlined)
-    return part, (float(x0), float(y0))
+    return None if min(size) < SMALLEST else Page(page.image, size, page.page_to_picture @ shift, page.outlined)
 
 
-def _squeezed(page: Page) -> tuple[Page, tuple[float, float]]:
-    """A page squeezed to the usual shape along its longer side, and how many of its pixels (x, y) one takes then."""
+def _squeezed(page: Page) -> Page:
+    """A page squeezed to the usual shape: in width where it is wider, else in height."""
     height, width = page.size
     across, down = max(1.0, width / (USUAL_SHAPE * height)), max(1.0, USUAL_SHAPE * height / width)
     matrix = page.page_to_picture @ np.diag([across, down, 1.0])
-    return Page(page.image, (round(height / down), round(width / across)), matrix, page.outlined), (across, down)
+    return Page(page.image, (round(height / down), round(width / across)), matrix, page.outlined)
 
 
-def _moved(box: LeadBox, corner: tuple[float, float]) -> LeadBox:
-    x0, y0, x1, y1 = box.box
-    return replace(box, box=(x0 + corner[0], y0 + corner[1], x1 + corner[0], y1 + corner[1]))
-
-
-def _scaled(box: LeadBox, scale: tuple[float, float]) -> LeadBox:
-    x0, y0, x1, y1 = box.box
-    return replace(box, box=(scale[0] * x0, scale[1] * y0, scale[0] * x1, scale[1] * y1))
+def _on_page(page: Page, seen: Page, boxes: Sequence[LeadBox]) -> list[LeadBox]:
+    """Boxes on what was seen of a page as boxes on the page, in its pixels."""
+    seen_to_page = np.linalg.inv(page.page_to_picture) @ seen.page_to_picture
+    return [replace(one, box=map_box(seen_to_page, one.box)) for one in boxes]
 
 
 def evidence(boxes: Sequence[LeadBox]) -> float:

@@ -11,7 +11,17 @@ from scipy.optimize import linear_sum_assignment
 
 from ecgpage.detection.arrangements import GRIDS, LeadGrid
 from ecgpage.detection.grid_fit import GridFit, edge_at, fit_edges, fit_grid
-from ecgpage.detection.lead_boxes import LEAST_SCORE, Candidate, candidates, centers, height, middle, short_ones, width
+from ecgpage.detection.lead_boxes import (
+    LEAST_SCORE,
+    Candidate,
+    candidates,
+    centers,
+    height,
+    middle,
+    most_odds,
+    short_ones,
+    width,
+)
 from ecgpage.detection.unarranged import in_reading_order
 from ecgpage.leads import LEADS
 from ecgpage.recording import LeadBox
@@ -96,34 +106,40 @@ def arrange(
 
 
 class Support(NamedTuple):
-    """How well the best arrangement explains a page's boxes, in log odds: all together, and for each of its leads."""
+    """How well the best arrangement explains a page's boxes.
+
+    value: log odds. share: of what boxes of as many leads, all sure, would have, at most 1.
+    """
 
     value: float
-    for_each: float
+    share: float
 
 
 def support(boxes: Sequence[LeadBox], size: tuple[int, int] | None = None) -> Support:
-    """How well boxes look like a page, of (height, width), whose arrangement is known; 0 where none is recognised."""
+    """How well boxes look like a page, of (height, width), whose arrangement is known; 0 where none is recognised, or
+    where more speaks against the best than for it."""
     matches = _ranked(candidates(boxes), size)
     if not matches:
         return Support(0.0, 0.0)
-    best = matches[0]
-    value, (rows, columns) = max(0.0, best.value), best.grid.shape
-    return Support(value, value / (rows * columns + len(best.strips)))
+    best, value = matches[0], max(0.0, matches[0].value)
+    leads = len(best.placed) + best.missing + len(best.strips)
+    return Support(value, value / (leads * most_odds(any(box.reading for box in boxes))))
 
 
 @dataclass(frozen=True)
 class _Match:
     """Boxes placed into an arrangement.
 
-    strips: from top to bottom, with their names. value: log odds, how well the arrangement explains the boxes. share:
-    of the boxes' weights, each by how likely its cell's name is beside its likeliest one.
+    strips: from top to bottom, with their names. missing: cells on the page without a box. value: log odds, how well
+    the arrangement explains the boxes. share: of the boxes' weights, each by how likely its cell's name is beside its
+    likeliest one.
     """
 
     grid: LeadGrid
     fit: GridFit
     placed: dict[tuple[int, int], Candidate]
     strips: tuple[tuple[Candidate, str], ...]
+    missing: int
     value: float
     share: float
 
@@ -205,10 +221,10 @@ def _match(grid: LeadGrid, fit: GridFit, found: Sequence[Candidate], size: tuple
         agreeing += one.weight * float(np.exp(one.odds[LEADS.index(name)] - one.odds.max()))
     value += sum(one.weight * float(one.odds[LEADS.index(name)]) - STRIP for one, name in strips)
     stray = sum(one.weight for one in short if id(one) not in taken and one.box.score >= LEAST_SCORE)
-    empty = [cell for cell in np.ndindex(rows, columns) if cell not in placed]
-    value -= UNPLACED * stray + MISSING * sum(_in_page(fit, cell, size) for cell in empty)
+    missing = sum(_in_page(fit, cell, size) for cell in np.ndindex(rows, columns) if cell not in placed)
+    value -= UNPLACED * stray + MISSING * missing
     weight = stray + sum(one.weight for one in placed.values())
-    return _Match(grid, fit, placed, strips, value, agreeing / max(1e-9, weight))
+    return _Match(grid, fit, placed, strips, missing, value, agreeing / max(1e-9, weight))
 
 
 def _place(grid: LeadGrid, fit: GridFit, short: Sequence[Candidate]) -> dict[tuple[int, int], Candidate]:

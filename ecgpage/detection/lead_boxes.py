@@ -79,6 +79,13 @@ def _candidate(group: Sequence[LeadBox]) -> Candidate:
     return replace(one, box=one.named(name))
 
 
+def most_odds(read: bool) -> float:
+    """The odds of its own name for a box that is surely detected and, if ``read``, surely read; see `Candidate`."""
+    detected = float(np.log(len(LEADS) * (1 + FLOOR) / (1 + len(LEADS) * FLOOR)))
+    reading = float(np.log(len(LEADS) * (1 - MISREAD) + MISREAD))
+    return DETECTOR_WEIGHT * detected + READER_WEIGHT * reading if read else detected
+
+
 def short_ones(found: Sequence[Candidate]) -> list[Candidate]:
     """Those that are no rhythm strips, by width."""
     sure = [width(one.box) for one in found if one.box.score >= LEAST_SCORE] or [width(one.box) for one in found]

@@ -53,23 +53,25 @@ def trace_rows(
     Arguments as of ``Digitizer.trace``; ``row`` tells which leads stand beside each other. Where several traces cross a
     lead's box, the box alone does not tell which is meant: a trace far from its row's line, or vague, is traced again
     with that line shown to the network, and the one nearer to the line is kept. One that is far off and vague even then
-    lies in a wrong box, and is traced in one of the usual height about the line. A trace that runs into its crop's
-    upper or lower edge, as under a box that is too short, is traced again in a taller one.
+    lies in a wrong box: what is read in one of the other leads' usual height about the line is kept if it is neither. A
+    trace that runs into its crop's upper or lower edge, as under a box that is too short, is traced again in a taller
+    one. Where nothing is printed, nothing is looked for again.
     """
     traces = digitizer.trace(image, paper_to_picture, leads, None, bend)
     lines = row_lines(traces)
-    doubtful = [k for k, trace in enumerate(traces) if np.isfinite(lines[k]) and _is_doubtful(trace, lines[k])]
-    zeros = [lines[k] for k in doubtful]
-    again = digitizer.trace(image, paper_to_picture, [leads[k] for k in doubtful], zeros, bend)
+    doubtful = [k for k, trace in enumerate(traces) if trace.printed.any() and _is_doubtful(trace, lines[k])]
+    again = digitizer.trace(image, paper_to_picture, [leads[k] for k in doubtful], [lines[k] for k in doubtful], bend)
     for k, other in zip(doubtful, again, strict=True):
-        if abs(_middle(other) - lines[k]) < abs(_middle(traces[k]) - lines[k]):
+        if _off(other, lines[k]) < _off(traces[k], lines[k]):
             traces[k] = other
-    lost = [k for k in doubtful if _strays(traces[k], lines[k]) and _is_vague(traces[k])]
-    usual = [replace(leads[k], box=_usual_box(traces, k, lines[k])) for k in lost]
-    again = digitizer.trace(image, paper_to_picture, usual, [lines[k] for k in lost], bend) if lost else []
-    for k, other in zip(lost, again, strict=True):
-        if not _is_doubtful(other, lines[k]):
-            traces[k] = other
+    lost = [k for k in doubtful if _off(traces[k], lines[k]) > STRAY and _is_vague(traces[k])]
+    usual = [trace.lead.box[3] - trace.lead.box[1] for k, trace in enumerate(traces) if k not in lost]
+    if lost and usual:
+        lower = [_at_height(leads[k], lines[k], float(np.median(usual))) for k in lost]
+        again = digitizer.trace(image, paper_to_picture, lower, [lines[k] for k in lost], bend)
+        for k, other in zip(lost, again, strict=True):
+            if not _is_doubtful(other, lines[k]):
+                traces[k] = other
     cut = {k: box for k, trace in enumerate(traces) if (box := _taller_box(trace)) is not None}
     grown = [replace(leads[k], box=box) for k, box in cut.items()]
     again = digitizer.trace(image, paper_to_picture, grown, [lines[k] for k in cut], bend) if cut else []
@@ -103,11 +105,10 @@ def row_lines(traces: Sequence[LeadTrace]) -> list[float]:
     return [float(lines.get(trace.lead.row, np.nan)) for trace in traces]
 
 
-def _usual_box(traces: Sequence[LeadTrace], index: int, line: float) -> tuple[float, float, float, float]:
-    """A trace's box made as high as the other leads' usually are, about its row's line."""
-    half = float(np.median([trace.lead.box[3] - trace.lead.box[1] for trace in traces])) / 2
-    x0, _, x1, _ = traces[index].lead.box
-    return x0, line - half, x1, line + half
+def _at_height(lead: LeadBox, line: float, height: float) -> LeadBox:
+    """A lead with a box of a height, mm, about its row's line."""
+    x0, _, x1, _ = lead.box
+    return replace(lead, box=(x0, line - height / 2, x1, line + height / 2))
 
 
 def _crop_edges(trace: LeadTrace) -> tuple[float, float]:
@@ -154,11 +155,12 @@ def _near(points: np.ndarray, reach: int) -> np.ndarray:
 
 
 def _is_doubtful(trace: LeadTrace, line: float) -> bool:
-    return _strays(trace, line) or _is_vague(trace)
+    return _off(trace, line) > STRAY or _is_vague(trace)
 
 
-def _strays(trace: LeadTrace, line: float) -> bool:
-    return not trace.printed.any() or abs(_middle(trace) - line) > STRAY
+def _off(trace: LeadTrace, line: float) -> float:
+    """Millimetres from a row's line to the middle of a trace, infinite where nothing is printed."""
+    return abs(_middle(trace) - line) if trace.printed.any() else np.inf
 
 
 def _is_vague(trace: LeadTrace) -> bool:

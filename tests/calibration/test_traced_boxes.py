@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ecgpage.calibration.traced_boxes import BEYOND_MEAN, NEAR, traced_boxes
+from ecgpage.calibration.traced_boxes import FLATTENED, NEAR, VAGUE, traced_boxes
 from ecgpage.geometry import map_box
 from ecgpage.recording import Calibration, LeadBox, LeadTrace
 from tests.calibration.beating_page import page
@@ -20,7 +20,7 @@ CALIBRATION = Calibration(PAPER_TO_PAGE, (PER_MM, PER_MM), "grid")
 def true_box(trace: LeadTrace) -> np.ndarray:
     """The box around a trace and what its spread adds, page pixels, at least 4 mm high."""
     x0, _, x1, _ = trace.lead.box
-    y0, y1 = trace.y.min() - BEYOND_MEAN * 0.1, trace.y.max() + BEYOND_MEAN * 0.1
+    y0, y1 = trace.y.min() - FLATTENED * 0.1, trace.y.max() + FLATTENED * 0.1
     missing = max(0.0, 4.0 - (y1 - y0)) / 2
     return np.array(map_box(PAPER_TO_PAGE, (x0, y0 - missing, x1, y1 + missing)))
 
@@ -69,6 +69,36 @@ def test_a_lead_that_was_traced_in_another_box_than_its_own_gets_that_traces_ext
     off[3] = (0.0, -4 * NEAR[1], 0.0, 9 * NEAR[1])
     boxes = traced_boxes(found(traces, off), traces, CALIBRATION)
     np.testing.assert_allclose(boxes[3].box, true_box(traces[3]), atol=0.12 * PER_MM)
+
+
+@pytest.mark.parametrize(("edge", "moved"), [(0, False), (1, True), (2, False), (3, True)])
+def test_edges_are_moved_further_up_and_down_than_along_time(edge, moved):
+    traces = page(0.0, ())
+    off = np.zeros((len(traces), 4))
+    off[3, edge] = (NEAR[0] + NEAR[1]) / 2 * (-1 if edge < 2 else 1)
+    given = found(traces, off)
+    box = traced_boxes(given, traced_in(given, traces), CALIBRATION)[3].box
+    assert box[edge] == (pytest.approx(true_box(traces[3])[edge], abs=0.01) if moved else given[3].box[edge])
+
+
+def test_no_box_is_turned_inside_out_by_a_trace_below_it():
+    """The trace begins 4.9 mm below the box's upper edge and ends far below the lower one, which it does not move."""
+    traces = page(0.0, ())
+    height = (true_box(traces[3])[3] - true_box(traces[3])[1]) / PER_MM
+    off = np.zeros((len(traces), 4))
+    off[3, 1::2] = (-4.9, -height - 0.9)
+    given = found(traces, off)
+    assert given[3].box[3] - given[3].box[1] == pytest.approx(4 * PER_MM)
+    box = traced_boxes(given, traced_in(given, traces), CALIBRATION)[3].box
+    assert box[1::2] == given[3].box[1::2]
+
+
+def test_one_vague_point_moves_an_edge_by_little():
+    traces = page(0.0, ())
+    spread = np.where(np.arange(len(traces[0].x)) == 100, 10.0, traces[0].spread)
+    vague = [replace(traces[0], spread=spread), *traces[1:]]
+    box = traced_boxes(found(traces, np.zeros((len(traces), 4))), vague, CALIBRATION)[0].box
+    np.testing.assert_allclose(box[1::2], true_box(traces[0])[1::2], atol=FLATTENED * VAGUE * PER_MM)
 
 
 def test_a_stray_point_moves_no_edge():

@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ecgpage.detection.arrangements import GRIDS
-from ecgpage.detection.layout import arrange, support
+from ecgpage.detection.layout import MISSING, Support, arrange, support
+from ecgpage.detection.lead_boxes import most_odds
 from ecgpage.detection.name_reader import NAMES
 from ecgpage.leads import CABRERA, LEADS, by_columns, layout_3x4, layout_grid
 from ecgpage.recording import LeadBox
@@ -368,22 +369,36 @@ def test_support_grows_with_what_speaks_for_the_arrangement():
     fewer = unread[:3] + unread[4:]
     mixed = [replace(box, name=LEADS[(5 * k) % 12]) if k % 3 == 0 else box for k, box in enumerate(fewer)]
     values = [support(boxes) for boxes in (read, unread, fewer, mixed)]
-    assert values == sorted(values, reverse=True) and values[-1].value > 0
-    for value in values:
-        assert value.for_each == pytest.approx(value.value / 13)
+    assert values[0].value > values[1].value > values[2].value > values[3].value > 0
+    assert values[1].share > values[2].share > values[3].share > 0
+
+
+@pytest.mark.parametrize("read", [True, False])
+def test_support_is_whole_for_sure_boxes_whether_read_or_not(read):
+    """Half a page that ends there lacks nothing; one that goes on lacks six leads."""
+    boxes = [replace(box, score=1.0) for box in boxes_of(layout_3x4(()), np.random.default_rng(0))]
+    for k, box in enumerate(boxes):
+        likely = np.zeros(len(NAMES))
+        likely[NAMES.index(box.name)] = 1.0
+        boxes[k] = replace(box, reading=tuple(likely)) if read else box
+    assert support(boxes).share == pytest.approx(1.0)
+    half = [box for box in boxes if box.box[0] < 800]
+    cut = size_of(half)
+    assert support(half, cut).share == pytest.approx(1.0)
+    assert support(half, (cut[0], 2 * cut[1])).share == pytest.approx(0.5 - 0.5 * MISSING / most_odds(read))
 
 
 @settings(max_examples=50, deadline=None)
 @given(st.integers(0, 2**31))
-def test_what_is_not_recognised_has_no_support(seed):
-    """Boxes anywhere, under any names: support is 0 just where the layout is said to be unknown, and never below."""
+def test_only_what_is_recognised_has_support(seed):
+    """A page of the synthesizer, then more and more of its boxes moved anywhere under any name."""
     rng = np.random.default_rng(seed)
-    corners = rng.uniform(0, 1500, (int(rng.integers(0, 14)), 2))
-    sizes = rng.uniform(50, 500, corners.shape)
-    boxes = [
-        LeadBox(str(rng.choice(LEADS)), (*map(float, low), *map(float, low + size)), float(rng.uniform(0.1, 1)))
-        for low, size in zip(corners, sizes, strict=True)
-    ]
-    unknown = any("no known arrangement" in text or "No lead" in text for text in arrange(boxes)[1])
-    value = support(boxes)
-    assert value.value >= 0 and not (unknown and value.value)
+    boxes = boxes_of(choose_arrangement(ARRANGEMENTS, rng).layout, rng, read=bool(rng.random() < 0.5))
+    assert 0 < support(boxes).share <= 1
+    for k in rng.permutation(len(boxes)):
+        x, y = rng.uniform(0, 1500, 2)
+        box = (float(x), float(y), float(x + rng.uniform(50, 500)), float(y + rng.uniform(50, 500)))
+        boxes[k] = replace(boxes[k], name=str(rng.choice(LEADS)), box=box, reading=())
+        found = support(boxes)
+        unknown = any("no known arrangement" in text for text in arrange(boxes)[1])
+        assert found == Support(0.0, 0.0) if unknown else 0 <= found.share <= 1

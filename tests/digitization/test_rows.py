@@ -68,6 +68,20 @@ def test_a_trace_lost_in_a_far_too_high_box_is_traced_in_a_usual_one_about_its_r
     traces = trace_rows(Lost(), np.zeros((2, 2, 3), np.uint8), np.eye(3), leads)
     assert asked[1:] == [[("I", 0.0, 60.0)], [("I", 1.0, 19.0)]]
     assert traces[0].y[0] == 10.0 and traces[0].lead.box == (10.0, 1.0, 70.0, 19.0)
+    asked.clear()
+    trace_rows(Lost(), np.zeros((2, 2, 3), np.uint8), np.eye(3), leads[:1])
+    assert asked[1:] == [[("I", 0.0, 60.0)]]  # alone, it tells its row itself
+
+
+def test_where_nothing_is_printed_nothing_is_looked_for_again():
+    class Blank(Confused):
+        def one(self, box, zero):
+            return trace_at(box, 20.0 * box.row + 10, presence=0.0 if box.name == "V2" and zero is None else 1.0)
+
+    digitizer = Blank(wrong=())
+    traces = trace_rows(digitizer, np.zeros((2, 2, 3), np.uint8), np.eye(3), LEADS_OF_ROWS)
+    assert digitizer.asked[1:] == [[]]
+    assert [trace.lead.name for trace in traces if not trace.printed.any()] == ["V2"]
 
 
 def test_a_second_look_that_is_no_better_changes_nothing():
