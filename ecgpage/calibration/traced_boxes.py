@@ -38,8 +38,9 @@ def traced_boxes(
     """The leads named as their traces, with their boxes' edges moved to where the traces are, as far as that is near.
 
     leads: boxes in page pixels; traces: of the same leads, in the same order, in paper millimetres; gap: mm of blank
-    between columns. Left and right edges are those of the lead's time, upper and lower ones the trace's extent, at
-    least ``LEAST_BOX_HEIGHT`` high. Without traces the leads are as they were.
+    between columns. The box of a lead that was not found in its own is first the one that it was traced in. Left and
+    right edges are those of the lead's time, upper and lower ones the trace's extent, at least ``LEAST_BOX_HEIGHT``
+    high. Without traces the leads are as they were.
     """
     if not traces:
         return tuple(leads)

@@ -15,7 +15,8 @@ def page_view(
     """Draw the page (height, width) into an input of ``input_size`` (height, width).
 
     image: (H, W, 3) uint8 picture. Returns (height, width, 3) uint8 and the page's place in it. Where the picture
-    shrinks it is averaged over areas first, so that thin traces fade instead of breaking up.
+    shrinks it is averaged over areas first, so that thin traces fade instead of breaking up; alike in both directions,
+    as the networks that look at views were trained, also where the page is squeezed.
     """
     fit = Letterbox.fit(*page_size, input_size)
     picture_to_input = fit.matrix @ np.linalg.inv(page_to_picture)
@@ -35,22 +36,22 @@ def _shrink(
     image: np.ndarray, picture_to_input: np.ndarray, input_size: tuple[int, int]
 ) -> tuple[np.ndarray, np.ndarray]:
     """Shrink the picture by area averages as far as the input's pixels are larger, and adapt the homography."""
-    factors = np.maximum(1.0, picture_pixels_per_input_pixel(picture_to_input, input_size))
-    if factors.max() < 1.25:
+    factor = picture_pixels_per_input_pixel(picture_to_input, input_size)
+    if factor < 1.25:
         return image, picture_to_input
-    width, height = (max(1, round(side / factor)) for side, factor in zip(image.shape[1::-1], factors, strict=True))
+    height, width = (max(1, round(side / factor)) for side in image.shape[:2])
     small = cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)
     sx, sy = image.shape[1] / width, image.shape[0] / height
     small_to_picture = np.array([[sx, 0, (sx - 1) / 2], [0, sy, (sy - 1) / 2], [0, 0, 1]])
     return small, picture_to_input @ small_to_picture
 
 
-def picture_pixels_per_input_pixel(picture_to_input: np.ndarray, input_size: tuple[int, int]) -> np.ndarray:
-    """How many picture pixels, (x, y), one input pixel spans at the input's middle, however it is turned."""
+def picture_pixels_per_input_pixel(picture_to_input: np.ndarray, input_size: tuple[int, int]) -> float:
+    """How many picture pixels one input pixel spans at the input's middle."""
     x, y = (input_size[1] - 1) / 2, (input_size[0] - 1) / 2
     points = apply_homography(np.linalg.inv(picture_to_input), np.array([[x, y], [x + 1, y], [x, y + 1]]))
     across, down = points[1] - points[0], points[2] - points[0]
-    return np.hypot(across, down)
+    return float(np.sqrt(abs(across[0] * down[1] - across[1] * down[0])))
 
 
 def cover_outside(view: np.ndarray, fit: Letterbox, page_size: tuple[int, int]) -> np.ndarray:

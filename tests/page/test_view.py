@@ -64,19 +64,6 @@ def test_thin_lines_fade_evenly_when_the_picture_shrinks():
     assert abs(float(view[8:-8].mean()) - 255 / 8) < 3 and view[8:-8].std() < 4
 
 
-def test_a_picture_is_averaged_as_far_as_it_shrinks_each_way():
-    """Shrunk eight times in width only: one white column in eight becomes an even grey, a white row stays a row."""
-    image = np.zeros((256, 2048, 3), np.uint8)
-    image[:, ::8] = 255
-    image[128] = 255
-    squeezed = np.diag([8.0, 1.0, 1.0])
-    view, _ = page_view(image, squeezed, (256, 256), (256, 256))
-    assert view[8:120, 8:-8].std() < 4 and abs(float(view[8:120, 8:-8].mean()) - 255 / 8) < 3
-    assert view[128, 8:-8].min() > 250 and view[127, 8:-8].max() < 40
-    view, _ = page_view(np.rot90(image), np.array([[0, 1.0, 0], [-8.0, 0, 2047.0], [0, 0, 1]]), (256, 256), (256, 256))
-    assert view[8:120, 8:-8].std() < 4 and view[127:130, 8:-8].max(axis=0).min() > 250
-
-
 def test_outside_of_the_page_is_filled(page):
     height, width = page.image.shape[:2]
     view, fit = page_view(page.image, np.eye(3), (height // 3, width), SIZE)
