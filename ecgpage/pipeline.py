@@ -126,20 +126,17 @@ class Pipeline:
             page, grid = straighten_with_grid(image)
         with self._clock("detection"):
             page, grid, boxes = self._turned_upright(page, grid)
-            boxes = self._best_look(page, boxes)
             leads, warnings = arrange(boxes, seconds, page.size, sure_pixels_per_second(grid)) if boxes else ((), ())
         return page, grid, leads, warnings
 
     def _turned_upright(self, page: Page, grid: GridEstimate) -> tuple[Page, GridEstimate, list[LeadBox]]:
         """The page with its grid, turned by the quarter turns that an arrangement explains best, and its boxes."""
         region, boxes = grid.region, self._detect(page, grid.region)
-        if not (doubtful_turns := turns_to_try(boxes)):
-            return page, grid, boxes
-        tries = [(boxes, page)]
-        for turns in doubtful_turns:
+        tries = [(self._best_look(page, boxes), page)]
+        for turns in turns_to_try(boxes):
             turned = rotate_page(page, turns)
             there = region and map_box(np.linalg.inv(turned.page_to_picture) @ page.page_to_picture, region)
-            tries.append((self._detect(turned, there), turned))
+            tries.append((self._best_look(turned, self._detect(turned, there)), turned))
         boxes, best = _best_explained(tries)
         return best, grid if best is page else measure_grid(best), boxes
 
