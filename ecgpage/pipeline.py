@@ -130,7 +130,8 @@ class Pipeline:
         return page, grid, leads, warnings
 
     def _turned_upright(self, page: Page, grid: GridEstimate) -> tuple[Page, GridEstimate, list[LeadBox]]:
-        """The page with its grid, turned by the quarter turns that an arrangement explains best, and its boxes."""
+        """The page with its grid, turned by the quarter turns that an arrangement explains best, and the boxes of its
+        best look, in the turned page's pixels."""
         region, boxes = grid.region, self._detect(page, grid.region)
         tries = [(self._best_look(page, boxes), page)]
         for turns in turns_to_try(boxes):
@@ -222,15 +223,11 @@ class Pipeline:
 
 
 def _best_explained(tries: Sequence[tuple[list[LeadBox], Page]]) -> tuple[list[LeadBox], Page]:
-    """Of looks at a page, boxes and what they were found on, the one that an arrangement explains best; the first of
-    equals. One with far less evidence is not taken, for the page may be in no known arrangement."""
-    evidences = [upright_evidence(boxes) for boxes, _ in tries]
-    comparable = [
-        (support(boxes, page.size).value, evidence, -k)
-        for k, ((boxes, page), evidence) in enumerate(zip(tries, evidences, strict=True))
-        if evidence >= COMPARABLE * max(evidences)
-    ]
-    return tries[-max(comparable)[2]]
+    """Of looks at a page, each its boxes and what they were found on, the one that an arrangement explains best, the
+    first of equals. One with far less evidence is not taken, for the page may be in no known arrangement."""
+    most = max(upright_evidence(boxes) for boxes, _ in tries)
+    comparable = [one for one in tries if upright_evidence(one[0]) >= COMPARABLE * most]
+    return max(comparable, key=lambda one: (support(one[0], one[1].size).value, upright_evidence(one[0])))
 
 
 def _doubts(
