@@ -4,9 +4,10 @@ A folder of pages is one that ``benchmarks.true_pages`` reads. A lead is right w
 around its samples, on the straightened page, by half (IoU 0.5) or more. Leads that are mostly out of view or covered do
 not count.
 
-Columns: mAP of the detector's boxes at IoU 0.5 and over 0.5 to 0.95; leads right after the layout step, and pages with
-every lead right, in percent; then the same of the leads as they are read in the end, with their boxes around their
-traces and rhythm strips named after the leads that they repeat. ``--list`` names the pages where one is not right;
+Columns: mAP of the detector's boxes at IoU 0.5 and over 0.5 to 0.95; leads right after the layout step, leads named
+right there (whatever the overlap is, the box that overlaps a lead most has its name), and pages with every lead right,
+in percent; then the same of the leads as they are read in the end, with their boxes around their traces and rhythm
+strips named after the leads that they repeat. ``--list`` names the pages where one is not right;
 ``--angle`` first turns every picture by so many degrees counterclockwise, on a larger grey ground.
 """
 
@@ -65,18 +66,34 @@ def leads_right(found: tuple[LeadBox, ...], boxes: np.ndarray, classes: np.ndarr
     """How many of the true boxes (N, 4) overlap a found lead of their name."""
     if not found or not len(boxes):
         return 0
-    overlap = pairwise_iou(torch.tensor(boxes), torch.tensor([lead.box for lead in found], dtype=torch.float64)).numpy()
-    named = classes[:, None] == np.array([LEADS.index(lead.name) for lead in found])
+    overlap, named = _compared(found, boxes, classes)
     return int(np.any((overlap >= LEAST_OVERLAP) & named, axis=1).sum())
+
+
+def leads_named(found: tuple[LeadBox, ...], boxes: np.ndarray, classes: np.ndarray) -> int:
+    """How many of the true boxes (N, 4) have the name of the found lead that overlaps them most."""
+    if not found or not len(boxes):
+        return 0
+    overlap, named = _compared(found, boxes, classes)
+    most = overlap.argmax(axis=1)
+    each = np.arange(len(boxes))
+    return int(np.sum((overlap[each, most] > 0) & named[each, most]))
+
+
+def _compared(found: tuple[LeadBox, ...], boxes: np.ndarray, classes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Overlap (IoU) of each true box (N, 4) with each found lead, (N, found), and whether the name is the same."""
+    overlap = pairwise_iou(torch.tensor(boxes), torch.tensor([lead.box for lead in found], dtype=torch.float64)).numpy()
+    return overlap, classes[:, None] == np.array([LEADS.index(lead.name) for lead in found])
 
 
 class Judged(NamedTuple):
     """What the table says of leads: mean average precision at IoU 0.5 and over 0.5 to 0.95; share of leads that are
-    right, and of pages on which all are, in percent."""
+    right, of those named right, and of pages on which all are right, in percent."""
 
     map50: float
     map50_95: float
     leads: float
+    named: float
     pages: float
 
 
@@ -112,10 +129,11 @@ def judge(
 
 def _judge(found: Sequence[tuple[LeadBox, ...]], truths: Sequence[Truth]) -> Judged:
     right = np.array([leads_right(leads, *truth) for leads, truth in zip(found, truths, strict=True)])
+    named = sum(leads_named(leads, *truth) for leads, truth in zip(found, truths, strict=True))
     wanted = np.array([len(boxes) for boxes, _ in truths])
     precision = mean_average_precision([_detections(leads) for leads in found], truths)
-    leads, pages = 100 * right.sum() / max(1, wanted.sum()), 100 * np.mean(right == wanted)
-    return Judged(precision.map50, precision.map50_95, float(leads), float(pages))
+    leads, named = (100 * float(count) / max(1, wanted.sum()) for count in (right.sum(), named))
+    return Judged(precision.map50, precision.map50_95, leads, named, 100 * float(np.mean(right == wanted)))
 
 
 def _detections(found: Sequence[LeadBox]) -> Detections:
@@ -149,9 +167,10 @@ def main() -> None:
     rows = []
     for folder in options.pages:
         map50, map50_95, arranged, read = judge(folder, pipeline, note, options.angle)
-        rows.append((folder.name, map50, map50_95, arranged.leads, arranged.pages, *read))
-    read_columns = ("read: mAP50", "mAP50-95", "leads right %", "pages right %")
-    print(text_table(("pages", "mAP50", "mAP50-95", "leads right %", "pages right %", *read_columns), rows, digits=3))
+        rows.append((folder.name, map50, map50_95, *arranged[2:], *read))
+    shares = ("leads right %", "named %", "pages right %")
+    columns = ("pages", "mAP50", "mAP50-95", *shares, "read: mAP50", "mAP50-95", *shares)
+    print(text_table(columns, rows, digits=3))
 
 
 if __name__ == "__main__":

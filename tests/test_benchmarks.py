@@ -13,7 +13,7 @@ from benchmarks.bends import KINDS, bent, bent_picture
 from benchmarks.bends import errors as bend_errors
 from benchmarks.calibration import page_errors
 from benchmarks.column_gaps import true_gap, with_gaps
-from benchmarks.detection import leads_right, true_boxes, turned
+from benchmarks.detection import leads_named, leads_right, true_boxes, turned
 from benchmarks.digitizer_choices import CHOICES, draw_batches, evaluate
 from benchmarks.learning_curve import follow
 from benchmarks.pace import as_page, both_paces, fit_odds
@@ -60,6 +60,16 @@ def test_a_lead_is_right_where_name_and_place_are():
     assert (
         leads_right((), boxes, classes) == leads_right((LeadBox("I", (0, 0, 1, 1), 1.0),), boxes[:0], classes[:0]) == 0
     )
+
+
+def test_a_lead_is_named_by_the_found_one_that_overlaps_it_most():
+    """10 x 10 under a box of its name that is 30 high overlaps by a third, under another's of 10 x 5 by half."""
+    boxes, classes = np.array([[0.0, 0, 10, 10], [20, 0, 30, 10]]), np.array([0, 6])
+    tall, other = LeadBox("I", (0, 0, 10, 30), 1.0), LeadBox("II", (0, 0, 10, 5), 1.0)
+    assert leads_named((tall,), boxes, classes) == 1
+    assert leads_named((tall, other), boxes, classes) == 0
+    assert leads_named((LeadBox("I", (40, 0, 50, 10), 1.0),), boxes, classes) == 0
+    assert leads_named((), boxes, classes) == leads_named((tall,), boxes[:0], classes[:0]) == 0
 
 
 @pytest.mark.parametrize("degrees", [90.0, 33.0, 180.0, -120.0])

@@ -12,7 +12,7 @@ from ecgpage.calibration.column_gap import without_gap
 from ecgpage.geometry import bent_points, flat_box
 from ecgpage.recording import LEAST_BOX_HEIGHT, Calibration, LeadBox, LeadTrace
 
-NEAR = (3.0, 5.0)
+NEAR = (3.0, 7.0)
 """Millimetres, x and y, by which an edge is moved at most: a trace that goes further is not surely this lead's."""
 
 FLATTENED, VAGUE = 0.4, 1.0

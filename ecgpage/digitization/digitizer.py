@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +12,9 @@ import numpy as np
 import torch
 
 from ecgpage.digitization.crop import ROWS_PER_MM, LeadCrop, crop_lead
+from ecgpage.digitization.explaining import VAGUE, VagueTrace
 from ecgpage.digitization.features import crop_features
-from ecgpage.digitization.network import DigitizerSettings, LeadDigitizer
+from ecgpage.digitization.network import STEM_STRIDE, DigitizerSettings, LeadDigitizer
 from ecgpage.digitization.targets import heights_to_paper
 from ecgpage.geometry import Bend
 from ecgpage.recording import LeadBox, LeadTrace
@@ -54,7 +55,7 @@ class Digitizer:
         leads: their boxes (x0, y0, x1, y1) in paper millimetres; zeros: y of their zero lines, where known;
         bend: of paper that is not flat, whose millimetres are then those along the paper. A trace has
         ``COLUMNS_PER_MM * SUBCOLUMNS`` points per millimetre and reaches some millimetres beyond its box on either
-        side, with a presence that says where the lead is printed.
+        side, with a presence that says where the lead is printed. One with vague points is a ``VagueTrace``.
         """
         lines = [None] * len(leads) if zeros is None else zeros
         crops = [
@@ -63,10 +64,13 @@ class Digitizer:
         ]
         traces: dict[int, LeadTrace] = {}
         for batch in self._batches(crops):
-            results = self._infer([crops[index] for index in batch])
-            for index, (height, presence, spread) in zip(batch, zip(*results, strict=True), strict=True):
+            results, rows = self._infer([crops[index] for index in batch])
+            for k, (index, (height, presence, spread)) in enumerate(
+                zip(batch, zip(*results, strict=True), strict=True)
+            ):
                 x, y = heights_to_paper(height, crops[index])
-                traces[index] = LeadTrace(leads[index], x, y, presence, spread / ROWS_PER_MM)
+                trace = LeadTrace(leads[index], x, y, presence, spread / ROWS_PER_MM)
+                traces[index] = trace if rows is None else _with_vague(trace, rows[k], crops[index])
         return [traces[index] for index in range(len(crops))]
 
     def _batches(self, crops: Sequence[LeadCrop]) -> Iterator[list[int]]:
@@ -78,18 +82,31 @@ class Digitizer:
             count = max(1, self.batch_columns // width)
             yield from (indices[start : start + count] for start in range(0, len(indices), count))
 
-    def _infer(self, crops: Sequence[LeadCrop]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Crops of one size -> (height, presence, spread), each (B, T); height and spread in crop rows."""
+    def _infer(self, crops: Sequence[LeadCrop]) -> tuple[np.ndarray, torch.Tensor | None]:
+        """Crops of one size -> (height, presence, spread), (3, B, T), height and spread in crop rows; and the
+        log-probability of the output's rows, (B, R, T), where the network tells it."""
         features = torch.from_numpy(np.stack([crop_features(crop) for crop in crops]))
         device = next(self.network.parameters()).device
         totals: list[torch.Tensor] = []
+        rows: torch.Tensor | None = None
         with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16, enabled=self.mixed):
             for shift in range(self.shifts):
                 # Content moved down by ``shift`` rows is found ``shift`` rows lower.
                 output = self.network(_shift_down(features, shift).to(device))
                 totals.append(torch.stack([output.height - shift, output.presence.sigmoid(), output.spread]))
-        height, presence, spread = torch.stack(totals).mean(dim=0).cpu().double().numpy()
-        return height, presence, spread
+                rows = output.log_probability if rows is None else rows
+        return torch.stack(totals).mean(dim=0).cpu().double().numpy(), rows
+
+
+def _with_vague(trace: LeadTrace, rows: torch.Tensor, crop: LeadCrop) -> LeadTrace:
+    """The trace with the log-probability, (R, T), of its vague points' heights, if it has such points."""
+    vague = np.flatnonzero(trace.spread > VAGUE)
+    if not len(vague):
+        return trace
+    heights = crop.origin[1] + np.arange(rows.shape[0]) * (STEM_STRIDE / ROWS_PER_MM)
+    odds = rows[:, torch.from_numpy(vague).to(rows.device)].half().cpu().numpy()
+    parts = {field.name: getattr(trace, field.name) for field in fields(trace)}
+    return VagueTrace(**parts, vague=vague, log_probability=odds, heights=heights)
 
 
 def _shift_down(features: torch.Tensor, rows: int) -> torch.Tensor:

@@ -9,6 +9,7 @@ import numpy as np
 
 from ecgpage.digitization.crop import ROWS_PER_MM, CropPadding, crop_geometry
 from ecgpage.digitization.digitizer import Digitizer
+from ecgpage.digitization.explaining import explain_away
 from ecgpage.geometry import Bend
 from ecgpage.recording import LeadBox, LeadTrace
 
@@ -53,9 +54,10 @@ def trace_rows(
     Arguments as of ``Digitizer.trace``; ``row`` tells which leads stand beside each other. Where several traces cross a
     lead's box, the box alone does not tell which is meant: a trace far from its row's line, or vague, is traced again
     with that line shown to the network, and the one nearer to the line is kept. One that is far off and vague even then
-    lies in a wrong box: what is read in one of the other leads' usual height about the line is kept if it is neither. A
-    trace that runs into its crop's upper or lower edge, as under a box that is too short, is traced again in a taller
-    one. Where nothing is printed, nothing is looked for again.
+    lies in a wrong box: what is read in one of the other leads' usual height about the line is kept if it is neither.
+    Heights that are vague then are told anew: ink that another trace explains is not this one's. A trace that runs into
+    its crop's upper or lower edge, as under a box that is too short, is traced again in a taller one. Where nothing is
+    printed, nothing is looked for again.
     """
     traces = digitizer.trace(image, paper_to_picture, leads, None, bend)
     lines = row_lines(traces)
@@ -72,6 +74,7 @@ def trace_rows(
         for k, other in zip(lost, again, strict=True):
             if not _is_doubtful(other, lines[k]):
                 traces[k] = other
+    traces = explain_away(traces)
     cut = {k: box for k, trace in enumerate(traces) if (box := _taller_box(trace)) is not None}
     grown = [replace(leads[k], box=box) for k, box in cut.items()]
     again = digitizer.trace(image, paper_to_picture, grown, [lines[k] for k in cut], bend) if cut else []

@@ -5,8 +5,9 @@ from torch import nn
 
 from ecgpage.digitization.crop import SUBCOLUMNS
 from ecgpage.digitization.digitizer import Digitizer, load_digitizer, save_digitizer
+from ecgpage.digitization.explaining import VAGUE, VagueTrace
 from ecgpage.digitization.network import DigitizerOutput, DigitizerSettings, LeadDigitizer
-from ecgpage.recording import LeadBox
+from ecgpage.recording import LeadBox, LeadTrace
 from ecgpage.training import CheckpointError
 
 SCALE = 8.0
@@ -69,6 +70,20 @@ def test_the_real_network_takes_leads_of_different_sizes():
         assert ((trace.presence >= 0) & (trace.presence <= 1)).all()
         assert trace.x[0] < box.box[0] - 4
         assert trace.x[-1] > box.box[2] + 4
+
+
+def test_vague_points_come_with_what_is_thought_of_their_heights():
+    """An untrained network is torn between all rows; its heights are the means of what it thinks."""
+    network = LeadDigitizer(DigitizerSettings(channels=(4, 6), blocks=(1, 1), refiner=False))
+    [trace] = Digitizer(network).trace(ruled_picture(), np.diag([SCALE, SCALE, 1.0]), [lead("I", 20.0)])
+    assert isinstance(trace, VagueTrace)
+    np.testing.assert_array_equal(trace.vague, np.flatnonzero(trace.spread > VAGUE))
+    share = np.exp(trace.log_probability.astype(float))
+    np.testing.assert_allclose(share.sum(axis=0), 1, atol=0.01)
+    mean = (share * trace.heights[:, None]).sum(axis=0) / share.sum(axis=0)
+    np.testing.assert_allclose(mean, trace.y[trace.vague], atol=0.02)
+    sure = Digitizer(DarkestRow()).trace(ruled_picture(), np.diag([SCALE, SCALE, 1.0]), [lead("I", 20.0)])
+    assert type(sure[0]) is LeadTrace
 
 
 def test_a_saved_digitizer_traces_as_before(tmp_path):

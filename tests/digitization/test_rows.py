@@ -1,11 +1,12 @@
 """Rows: which of several traces a box means."""
 
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import numpy as np
 import pytest
 
 from ecgpage.digitization.crop import CropPadding, crop_geometry
+from ecgpage.digitization.explaining import VagueTrace
 from ecgpage.digitization.rows import TALLER, row_lines, trace_rows
 from ecgpage.recording import LeadBox, LeadTrace
 
@@ -71,6 +72,25 @@ def test_a_trace_lost_in_a_far_too_high_box_is_traced_in_a_usual_one_about_its_r
     asked.clear()
     trace_rows(Lost(), np.zeros((2, 2, 3), np.uint8), np.eye(3), leads[:1])
     assert asked[1:] == [[("I", 0.0, 60.0)]]  # alone, it tells its row itself
+
+
+def test_a_trace_torn_between_its_row_and_the_one_below_is_left_its_own():
+    class Torn(Confused):
+        def one(self, box, zero):
+            trace = trace_at(box, 20.0 * box.row + 10)
+            if box.name != "V1":
+                return trace
+            heights = np.array([10.0, 30.0])
+            odds = np.log(np.full((2, 20), 0.5, np.float32))
+            vague = np.arange(40, 60)
+            trace.y[vague], trace.spread[vague] = 20.0, 10.0
+            parts = {field.name: getattr(trace, field.name) for field in fields(trace)}
+            return VagueTrace(**parts, vague=vague, log_probability=odds, heights=heights)
+
+    traces = trace_rows(Torn(wrong=()), np.zeros((2, 2, 3), np.uint8), np.eye(3), LEADS_OF_ROWS)
+    np.testing.assert_allclose(traces[2].y, 10.0, atol=0.5)
+    assert {type(trace) for trace in traces} == {LeadTrace}
+    assert [trace.lead for trace in traces] == LEADS_OF_ROWS
 
 
 def test_where_nothing_is_printed_nothing_is_looked_for_again():
