@@ -40,32 +40,32 @@ def traced_boxes(
     leads: boxes in page pixels; traces: of the same leads, in the same order, in paper millimetres; gap: mm of blank
     between columns. The box of a lead that was not found in its own is first the one that it was traced in. Left and
     right edges are those of the lead's time, upper and lower ones the trace's extent, at least ``LEAST_BOX_HEIGHT``
-    high. Without traces the leads are as they were.
+    high. A lead's score falls to the share of its box that is sure: its height in height and spread at the trace's
+    highest and lowest point. Without traces the leads are as they were.
     """
     if not traces:
         return tuple(leads)
     origin = time_origin(without_gap(part_trusted(traces)[0] or traces, gap), calibration.speed)
     return tuple(
         replace(
-            lead,
+            _traced(lead, trace, calibration, origin + (0.0 if lead.strip else gap * lead.column)),
             name=trace.lead.name,
             inverted=trace.lead.inverted,
-            box=_traced_box(lead, trace, calibration, origin + (0.0 if lead.strip else gap * lead.column)),
         )
         for lead, trace in zip(leads, traces, strict=True)
     )
 
 
-def _traced_box(
-    lead: LeadBox, trace: LeadTrace, calibration: Calibration, origin: float
-) -> tuple[float, float, float, float]:
-    """A lead's box (x0, y0, x1, y1), page pixels; origin: x, mm, at which its column would have the time 0."""
+def _traced(lead: LeadBox, trace: LeadTrace, calibration: Calibration, origin: float) -> LeadBox:
+    """The lead in the box around its trace; origin: x, mm, at which its column would have the time 0."""
     box = _box_traced_in(lead, trace, calibration)
     ends = origin + calibration.speed * np.array([lead.start, lead.start + lead.duration])
     sure = (trace.presence >= SURE) & (trace.x >= ends[0] - BEYOND) & (trace.x <= ends[1] + BEYOND)
     if sure.sum() < FEWEST:
-        return box
-    heights, further = trace.y[sure], FLATTENED * np.minimum(trace.spread[sure], VAGUE)
+        return replace(lead, box=box)
+    heights, spread = trace.y[sure], np.nan_to_num(trace.spread[sure])
+    further = FLATTENED * np.minimum(spread, VAGUE)
+    unsure = spread[np.argmin(heights - further)] + spread[np.argmax(heights + further)]
     points = np.concatenate([np.column_stack([trace.x[sure], heights + side]) for side in (-further, further)])
     points = np.concatenate([points, np.column_stack([ends, heights[[0, -1]]])])
     on_page = bent_points(calibration.paper_to_page, points, calibration.bend)
@@ -77,8 +77,9 @@ def _traced_box(
     near = np.abs(traced - box) < np.tile(np.multiply(NEAR, calibration.pixels_per_mm), 2)
     _, top, _, bottom = np.where(near, traced, box)
     near[1::2] &= bottom - top > 0.99 * min(least, box[3] - box[1])  # else one edge met the other
-    x0, y0, x1, y1 = np.where(near, traced, box)
-    return float(x0), float(y0), float(x1), float(y1)
+    x0, y0, x1, y1 = (float(edge) for edge in np.where(near, traced, box))
+    height = (y1 - y0) / calibration.pixels_per_mm[1]
+    return replace(lead, box=(x0, y0, x1, y1), score=lead.score * height / (height + float(unsure)))
 
 
 def _box_traced_in(lead: LeadBox, trace: LeadTrace, calibration: Calibration) -> tuple[float, float, float, float]:

@@ -80,12 +80,12 @@ def _take(
     left: np.ndarray, heights: np.ndarray, x: np.ndarray, other: LeadTrace, y: np.ndarray, spread: np.ndarray
 ) -> None:
     """Take from what is ``left`` (R, n) at ``heights`` (R, 1) and ``x`` (n,) what another trace explains."""
-    nearest = np.clip(np.searchsorted(other.x, x), 0, len(other.x) - 1)
-    there = (other.presence[nearest] >= THERE) & (x >= other.x[0]) & (x <= other.x[-1])
-    width = np.maximum(INK, spread[nearest])
-    there &= (y[nearest] > heights.min() - 4 * width) & (y[nearest] < heights.max() + 4 * width)
+    beside = np.clip(np.searchsorted(other.x, x), 0, len(other.x) - 1)
+    there = (other.presence[beside] >= THERE) & (x >= other.x[0]) & (x <= other.x[-1])
+    width = np.maximum(INK, spread[beside])
+    there &= (y[beside] > heights.min() - 4 * width) & (y[beside] < heights.max() + 4 * width)
     if not there.any():
         return
-    at, width = y[nearest[there]], width[there]
+    at, width = y[beside[there]], width[there]
     ink = np.exp(-(((heights - at) / width) ** 2) / 2)
     left[:, there] *= 1 - CERTAIN * INK / width * ink

@@ -101,6 +101,21 @@ def test_one_vague_point_moves_an_edge_by_little():
     np.testing.assert_allclose(box[1::2], true_box(traces[0])[1::2], atol=FLATTENED * VAGUE * PER_MM)
 
 
+def test_the_score_falls_to_the_share_of_the_box_that_is_sure():
+    """Spreads of 2 and 3 mm at the highest and lowest point, 9 elsewhere; a lead without a point keeps its score."""
+    traces = page(0.0, ())
+    y = traces[0].y.copy()
+    y[100], y[200] = y.min() - 6, y.max() + 6
+    spread = np.full(len(y), 9.0)
+    spread[100], spread[200] = 2.0, 3.0
+    unsure = [replace(traces[0], y=y, spread=spread), replace(traces[1], presence=0 * traces[1].presence), *traces[2:]]
+    boxes = traced_boxes(found(unsure, np.zeros((len(traces), 4))), unsure, CALIBRATION)
+    height = (boxes[0].box[3] - boxes[0].box[1]) / PER_MM
+    assert boxes[0].score == pytest.approx(traces[0].lead.score * height / (height + 5))
+    assert boxes[1].score == traces[1].lead.score
+    assert boxes[2].score == pytest.approx(traces[2].lead.score, rel=0.06)  # 0.1 mm at either point
+
+
 def test_a_stray_point_moves_no_edge():
     traces = page(0.0, ())
     stray = traces[0].y.copy()
