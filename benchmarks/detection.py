@@ -132,8 +132,9 @@ def _judge(found: Sequence[tuple[LeadBox, ...]], truths: Sequence[Truth]) -> Jud
     named = sum(leads_named(leads, *truth) for leads, truth in zip(found, truths, strict=True))
     wanted = np.array([len(boxes) for boxes, _ in truths])
     precision = mean_average_precision([_detections(leads) for leads in found], truths)
-    leads, named = (100 * float(count) / max(1, wanted.sum()) for count in (right.sum(), named))
-    return Judged(precision.map50, precision.map50_95, leads, named, 100 * float(np.mean(right == wanted)))
+    percent = 100 / max(1, wanted.sum())
+    pages = 100 * float(np.mean(right == wanted))
+    return Judged(precision.map50, precision.map50_95, percent * right.sum(), percent * named, pages)
 
 
 def _detections(found: Sequence[LeadBox]) -> Detections:
@@ -167,7 +168,7 @@ def main() -> None:
     rows = []
     for folder in options.pages:
         map50, map50_95, arranged, read = judge(folder, pipeline, note, options.angle)
-        rows.append((folder.name, map50, map50_95, *arranged[2:], *read))
+        rows.append((folder.name, map50, map50_95, arranged.leads, arranged.named, arranged.pages, *read))
     shares = ("leads right %", "named %", "pages right %")
     columns = ("pages", "mAP50", "mAP50-95", *shares, "read: mAP50", "mAP50-95", *shares)
     print(text_table(columns, rows, digits=3))

@@ -6,7 +6,8 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from copy import copy
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Protocol
 
@@ -22,7 +23,7 @@ from ecgpage.calibration.told_scale import FAST, apply_scale, at_speed, speed_is
 from ecgpage.calibration.traced_boxes import traced_boxes
 from ecgpage.detection.closer import Region, detect_closely, look_again, turns_to_try, upright_evidence
 from ecgpage.detection.detector import LeadDetector, load_detector
-from ecgpage.detection.layout import arrange, support
+from ecgpage.detection.layout import Support, arrange, support
 from ecgpage.detection.name_reader import NameReader, load_name_reader
 from ecgpage.diagnosis.classifier import Classifier, load_classifier
 from ecgpage.diagnosis.pace import runs_at_half_pace
@@ -125,29 +126,30 @@ class Pipeline:
         with self._clock("rectification"):
             page, grid = straighten_with_grid(image)
         with self._clock("detection"):
-            page, grid, boxes = self._turned_upright(page, grid)
+            look, grid = self._turned_upright(page, grid)
+            boxes, page = look.boxes, look.page
             leads, warnings = arrange(boxes, seconds, page.size, sure_pixels_per_second(grid)) if boxes else ((), ())
         return page, grid, leads, warnings
 
-    def _turned_upright(self, page: Page, grid: GridEstimate) -> tuple[Page, GridEstimate, list[LeadBox]]:
-        """The page with its grid, turned by the quarter turns that an arrangement explains best, and the boxes of its
-        best look, in the turned page's pixels."""
+    def _turned_upright(self, page: Page, grid: GridEstimate) -> tuple[_Look, GridEstimate]:
+        """The best look at the page, turned by the quarter turns that an arrangement explains best, and its grid."""
         region, boxes = grid.region, self._detect(page, grid.region)
-        tries = [(self._best_look(page, boxes), page)]
+        tries = [self._best_look(page, boxes)]
         for turns in turns_to_try(boxes):
             turned = rotate_page(page, turns)
             there = region and map_box(np.linalg.inv(turned.page_to_picture) @ page.page_to_picture, region)
-            tries.append((self._best_look(turned, self._detect(turned, there)), turned))
-        boxes, best = _best_explained(tries)
-        return best, grid if best is page else measure_grid(best), boxes
+            tries.append(self._best_look(turned, self._detect(turned, there)))
+        best = _best_explained(tries)
+        return best, grid if best.page is page else measure_grid(best.page)
 
-    def _best_look(self, page: Page, boxes: list[LeadBox]) -> list[LeadBox]:
+    def _best_look(self, page: Page, boxes: list[LeadBox]) -> _Look:
         """The boxes, or those of a further look at a page that is not well explained, if an arrangement explains them
         better."""
-        if support(boxes, page.size).share >= WELL_EXPLAINED:
-            return boxes
-        looks = look_again(self.detector, self.name_reader, page, boxes)
-        return _best_explained([(found, page) for found in (boxes, *looks)])[0]
+        first = _Look(page, boxes)
+        if first.support.share >= WELL_EXPLAINED:
+            return first
+        again = look_again(self.detector, self.name_reader, page, boxes)
+        return _best_explained([first, *(_Look(page, found) for found in again)])
 
     def _detect(self, page: Page, gridded: Region | None) -> list[LeadBox]:
         """Detect a page's leads and read their names; boxes in page pixels."""
@@ -222,12 +224,30 @@ class Pipeline:
         self.stage_seconds[stage] = self.stage_seconds.get(stage, 0.0) + time.perf_counter() - begin
 
 
-def _best_explained(tries: Sequence[tuple[list[LeadBox], Page]]) -> tuple[list[LeadBox], Page]:
-    """Of looks at a page, each its boxes and what they were found on, the one that an arrangement explains best, the
-    first of equals. One with far less evidence is not taken, for the page may be in no known arrangement."""
-    most = max(upright_evidence(boxes) for boxes, _ in tries)
-    comparable = [one for one in tries if upright_evidence(one[0]) >= COMPARABLE * most]
-    return max(comparable, key=lambda one: (support(one[0], one[1].size).value, upright_evidence(one[0])))
+@dataclass(frozen=True)
+class _Look:
+    """What was found on a page, boxes in its pixels."""
+
+    page: Page
+    boxes: list[LeadBox]
+
+    @cached_property
+    def support(self) -> Support:
+        """How well an arrangement explains the boxes."""
+        return support(self.boxes, self.page.size)
+
+    @cached_property
+    def evidence(self) -> float:
+        """How much the boxes look like leads of a page that lies the right way up."""
+        return upright_evidence(self.boxes)
+
+
+def _best_explained(looks: Sequence[_Look]) -> _Look:
+    """The look that an arrangement explains best, the first of equals. One with far less evidence is not taken, for the
+    page may be in no known arrangement."""
+    most = max(look.evidence for look in looks)
+    comparable = [look for look in looks if look.evidence >= COMPARABLE * most]
+    return max(comparable, key=lambda look: (look.support.value, look.evidence))
 
 
 def _doubts(

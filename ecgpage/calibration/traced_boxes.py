@@ -40,8 +40,8 @@ def traced_boxes(
     leads: boxes in page pixels; traces: of the same leads, in the same order, in paper millimetres; gap: mm of blank
     between columns. The box of a lead that was not found in its own is first the one that it was traced in. Left and
     right edges are those of the lead's time, upper and lower ones the trace's extent, at least ``LEAST_BOX_HEIGHT``
-    high. A lead's score falls to the share of its box that is sure: its height in height and spread at the trace's
-    highest and lowest point. Without traces the leads are as they were.
+    high. Scores are multiplied by h / (h + s), h the box's height and s the trace's spread at its highest and at its
+    lowest point: by how much of the box overlaps one that is off by as much. Without traces the leads are as they were.
     """
     if not traces:
         return tuple(leads)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, fields
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -65,9 +65,8 @@ class Digitizer:
         traces: dict[int, LeadTrace] = {}
         for batch in self._batches(crops):
             results, rows = self._infer([crops[index] for index in batch])
-            for k, (index, (height, presence, spread)) in enumerate(
-                zip(batch, zip(*results, strict=True), strict=True)
-            ):
+            for k, index in enumerate(batch):
+                height, presence, spread = results[:, k]
                 x, y = heights_to_paper(height, crops[index])
                 trace = LeadTrace(leads[index], x, y, presence, spread / ROWS_PER_MM)
                 traces[index] = trace if rows is None else _with_vague(trace, rows[k], crops[index])
@@ -84,7 +83,7 @@ class Digitizer:
 
     def _infer(self, crops: Sequence[LeadCrop]) -> tuple[np.ndarray, torch.Tensor | None]:
         """Crops of one size -> (height, presence, spread), (3, B, T), height and spread in crop rows; and the
-        log-probability of the output's rows, (B, R, T), where the network tells it."""
+        log-probability of the output's rows, (B, R, T), unshifted, None from a network that does not tell it."""
         features = torch.from_numpy(np.stack([crop_features(crop) for crop in crops]))
         device = next(self.network.parameters()).device
         totals: list[torch.Tensor] = []
@@ -104,9 +103,8 @@ def _with_vague(trace: LeadTrace, rows: torch.Tensor, crop: LeadCrop) -> LeadTra
     if not len(vague):
         return trace
     heights = crop.origin[1] + np.arange(rows.shape[0]) * (STEM_STRIDE / ROWS_PER_MM)
-    odds = rows[:, torch.from_numpy(vague).to(rows.device)].half().cpu().numpy()
-    parts = {field.name: getattr(trace, field.name) for field in fields(trace)}
-    return VagueTrace(**parts, vague=vague, log_probability=odds, heights=heights)
+    log_probability = rows[:, torch.from_numpy(vague).to(rows.device)].half().cpu().numpy()
+    return VagueTrace(**vars(trace), vague=vague, log_probability=log_probability, heights=heights)
 
 
 def _shift_down(features: torch.Tensor, rows: int) -> torch.Tensor:

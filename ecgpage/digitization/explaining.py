@@ -27,9 +27,10 @@ PASSES = 2
 
 @dataclass(frozen=True, kw_only=True)
 class VagueTrace(LeadTrace):
-    """A trace with what was thought of its vague heights.
+    """A trace with what the network makes of its vague heights.
 
-    vague: (n,) indices of its points; log_probability: (R, n) over the heights ``heights``, (R,) paper millimetres.
+    vague: (n,) int, indices of its points; log_probability: (R, n) float16, of each of them to lie at each of the
+    heights; heights: (R,) paper millimetres.
     """
 
     vague: np.ndarray
@@ -38,54 +39,43 @@ class VagueTrace(LeadTrace):
 
 
 def explain_away(traces: Sequence[LeadTrace]) -> list[LeadTrace]:
-    """The traces, in their order, with vague heights told anew in the light of the other traces.
+    """The traces of a page, in their order, with vague heights told anew in the light of the other traces.
 
     A height loses probability as far as another trace is there: of two rows of ink that a lead may be, that is left
-    which no other lead is. The network's own distribution stays the start, so a trace that crosses another is not
-    driven off where it can be nowhere else. What is not a ``VagueTrace`` explains others and stays as it is.
+    which no other lead is ("explaining away", Pearl 1988). The network's own distribution stays the start, so a trace
+    that crosses another is not driven off where it can be nowhere else. A ``VagueTrace`` comes back as a ``LeadTrace``;
+    any other trace explains others and comes back itself. What is given is not changed.
     """
-    read = [(trace.y, trace.spread) for trace in traces]
-    if any(isinstance(trace, VagueTrace) for trace in traces):
-        for _ in range(PASSES):
-            read = [_told_anew(k, traces, read) for k in range(len(traces))]
-    return [
-        LeadTrace(trace.lead, trace.x, y, trace.presence, spread, trace.zero)
-        for trace, (y, spread) in zip(traces, read, strict=True)
-    ]
+    told = list(traces)
+    for _ in range(PASSES):
+        told = [
+            _told_anew(trace, told[:k] + told[k + 1 :]) if isinstance(trace, VagueTrace) else trace
+            for k, trace in enumerate(traces)
+        ]
+    return told
 
 
-def _told_anew(
-    index: int, traces: Sequence[LeadTrace], read: Sequence[tuple[np.ndarray, np.ndarray]]
-) -> tuple[np.ndarray, np.ndarray]:
-    """Height and spread, (N,) each, of a trace, given those of all."""
-    trace = traces[index]
-    if not isinstance(trace, VagueTrace) or not len(trace.vague):
-        return read[index]
+def _told_anew(trace: VagueTrace, others: Sequence[LeadTrace]) -> LeadTrace:
+    """The trace with height and spread of its vague points as they are beside the other traces."""
     heights = trace.heights[:, None]
     own = np.exp(trace.log_probability.astype(np.float32))
     own /= own.sum(axis=0)
     left = own.copy()
-    for other, (other_y, other_spread) in zip(traces, read, strict=True):
-        if other is not trace:
-            _take(left, heights, trace.x[trace.vague], other, other_y, other_spread)
+    for other in others:
+        _take(left, heights, trace.x[trace.vague], other)
     left /= left.sum(axis=0)
     mean = (left * heights).sum(axis=0)
     y, spread = trace.y.copy(), trace.spread.copy()
     y[trace.vague] += mean - (own * heights).sum(axis=0)
     spread[trace.vague] = np.sqrt((left * (heights - mean) ** 2).sum(axis=0))
-    return y, spread
+    return LeadTrace(trace.lead, trace.x, y, trace.presence, spread, trace.zero)
 
 
-def _take(
-    left: np.ndarray, heights: np.ndarray, x: np.ndarray, other: LeadTrace, y: np.ndarray, spread: np.ndarray
-) -> None:
-    """Take from what is ``left`` (R, n) at ``heights`` (R, 1) and ``x`` (n,) what another trace explains."""
+def _take(left: np.ndarray, heights: np.ndarray, x: np.ndarray, other: LeadTrace) -> None:
+    """Take from what is ``left`` (R, n) at ``heights`` (R, 1) and ``x`` (n,), mm, what another trace explains."""
     beside = np.clip(np.searchsorted(other.x, x), 0, len(other.x) - 1)
+    y, width = other.y[beside], np.maximum(INK, other.spread[beside])
     there = (other.presence[beside] >= THERE) & (x >= other.x[0]) & (x <= other.x[-1])
-    width = np.maximum(INK, spread[beside])
-    there &= (y[beside] > heights.min() - 4 * width) & (y[beside] < heights.max() + 4 * width)
-    if not there.any():
-        return
-    at, width = y[beside[there]], width[there]
-    ink = np.exp(-(((heights - at) / width) ** 2) / 2)
-    left[:, there] *= 1 - CERTAIN * INK / width * ink
+    there &= (y > heights.min() - 4 * width) & (y < heights.max() + 4 * width)
+    ink = np.exp(-(((heights - y[there]) / width[there]) ** 2) / 2)
+    left[:, there] *= 1 - CERTAIN * INK / width[there] * ink

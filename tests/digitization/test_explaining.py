@@ -1,7 +1,5 @@
 """Explaining away: ink of one trace is not another's."""
 
-from dataclasses import fields
-
 import numpy as np
 import pytest
 from hypothesis import given
@@ -30,9 +28,8 @@ def vague(odds: dict[float, float], points: slice = slice(None), width: float = 
     spread = float(np.sqrt((rows * (HEIGHTS - mean) ** 2).sum()))
     trace, which = sure(next(iter(odds))), np.arange(len(X))[points]
     trace.y[which], trace.spread[which] = mean, spread
-    parts = {field.name: getattr(trace, field.name) for field in fields(trace)}
     columns = np.repeat(np.log(rows)[:, None], len(which), axis=1).astype(np.float16)
-    return VagueTrace(**parts, vague=which, log_probability=columns, heights=HEIGHTS)
+    return VagueTrace(**vars(trace), vague=which, log_probability=columns, heights=HEIGHTS)
 
 
 def test_ink_that_a_sure_trace_explains_is_left_to_it():

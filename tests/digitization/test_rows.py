@@ -1,6 +1,6 @@
 """Rows: which of several traces a box means."""
 
-from dataclasses import fields, replace
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -84,8 +84,7 @@ def test_a_trace_torn_between_its_row_and_the_one_below_is_left_its_own():
             odds = np.log(np.full((2, 20), 0.5, np.float32))
             vague = np.arange(40, 60)
             trace.y[vague], trace.spread[vague] = 20.0, 10.0
-            parts = {field.name: getattr(trace, field.name) for field in fields(trace)}
-            return VagueTrace(**parts, vague=vague, log_probability=odds, heights=heights)
+            return VagueTrace(**vars(trace), vague=vague, log_probability=odds, heights=heights)
 
     traces = trace_rows(Torn(wrong=()), np.zeros((2, 2, 3), np.uint8), np.eye(3), LEADS_OF_ROWS)
     np.testing.assert_allclose(traces[2].y, 10.0, atol=0.5)
