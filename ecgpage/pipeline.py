@@ -23,6 +23,7 @@ from ecgpage.calibration.told_scale import FAST, apply_scale, at_speed, speed_is
 from ecgpage.calibration.traced_boxes import traced_boxes
 from ecgpage.detection.closer import Region, detect_closely, look_again, turns_to_try, upright_evidence
 from ecgpage.detection.detector import LeadDetector, load_detector
+from ecgpage.detection.fused_boxes import fused
 from ecgpage.detection.layout import Support, arrange, support
 from ecgpage.detection.name_reader import NameReader, load_name_reader
 from ecgpage.diagnosis.classifier import Classifier, load_classifier
@@ -44,6 +45,9 @@ WELL_EXPLAINED = 0.78
 
 COMPARABLE = 0.6
 """Share of the most evidence that a look must have to be taken for what an arrangement says of it."""
+
+ALIKE = 0.8
+"""Share of the best look's support from which on looks are told together, and that they must have together."""
 
 LOOKS = 2
 """How often a page without a grid to be seen is calibrated again by its traces; from the second on for a grid alone."""
@@ -120,8 +124,9 @@ class Pipeline:
 
         A page without clear leads is also looked at turned by 90, 180 and 270 degrees; one whose names are hardly read
         turned by 180, for upside down a page looks much alike. Where no arrangement explains well what is found, it is
-        looked at again, closer and squeezed. The look is kept that an arrangement explains best. Returns (page, grid,
-        leads, warnings), boxes in page pixels. Raises PageError for a picture too small or too large.
+        looked at again, closer and squeezed, and looks that are explained alike are told together. The look is kept
+        that an arrangement explains best. Returns (page, grid, leads, warnings), boxes in page pixels. Raises PageError
+        for a picture too small or too large.
         """
         with self._clock("rectification"):
             page, grid = straighten_with_grid(image)
@@ -143,13 +148,17 @@ class Pipeline:
         return best, grid if best.page is page else measure_grid(best.page)
 
     def _best_look(self, page: Page, boxes: list[LeadBox]) -> _Look:
-        """The boxes, or those of a further look at a page that is not well explained, if an arrangement explains them
-        better."""
+        """The boxes or, of a page that no arrangement explains well, those of further looks: of all that are explained
+        alike together or, where these are not, of the best."""
         first = _Look(page, boxes)
         if first.support.share >= WELL_EXPLAINED:
             return first
         again = look_again(self.detector, self.name_reader, page, boxes)
-        return _best_explained([first, *(_Look(page, found) for found in again)])
+        looks = [first, *(_Look(page, found) for found in again)]
+        best = _best_explained(looks)
+        alike = [look for look in looks if look.is_explained_as(best)]
+        together = _Look(page, fused([look.boxes for look in alike])) if len(alike) > 1 else best
+        return together if together.is_explained_as(best) else best
 
     def _detect(self, page: Page, gridded: Region | None) -> list[LeadBox]:
         """Detect a page's leads and read their names; boxes in page pixels."""
@@ -240,6 +249,10 @@ class _Look:
     def evidence(self) -> float:
         """How much the boxes look like leads of a page that lies the right way up."""
         return upright_evidence(self.boxes)
+
+    def is_explained_as(self, other: _Look) -> bool:
+        """Whether an arrangement explains the boxes, and nearly as well as those of another look."""
+        return self.support.value >= ALIKE * other.support.value > 0
 
 
 def _best_explained(looks: Sequence[_Look]) -> _Look:

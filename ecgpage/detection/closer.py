@@ -47,7 +47,7 @@ class Look(NamedTuple):
     squeezed: bool
 
 
-AGAIN = (Look((0.01, 0.02), False), Look((0.1, 0.2), True))
+AGAIN = (Look((0.01, 0.02), False), Look((0.05, 0.05), False), Look((0.1, 0.2), True))
 """How a page that no arrangement explains well is looked at again."""
 
 

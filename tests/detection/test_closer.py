@@ -149,19 +149,20 @@ def test_further_looks_keep_boxes_in_page_pixels_and_read_names_on_what_was_look
     whole = page(1000, 1500)
     first = [LeadBox(name, box, 0.5) for name, box in zip(LEADS, TRUE, strict=True)]
     looks = look_again(detector, reader, whole, first)
-    assert len(looks) == len(AGAIN) == 2
+    assert len(looks) == len(AGAIN) == 3
     for boxes in looks:
         np.testing.assert_allclose([box.box for box in boxes], TRUE)
         assert all(box.reading == (0.5, 0.5) for box in boxes)
-    close, squeezed = seen
+    close, wider, squeezed = seen
     assert close == (137, 364)  # the boxes' common 130 x 355 pixels, and 1 and 2 % on each side
+    assert wider == (145, 392)  # and 5 % on each side
     assert squeezed[1] / squeezed[0] == pytest.approx(USUAL_SHAPE, abs=0.02)
-    assert read[0] == (close, pytest.approx((4, 3, 29, 23))) and read[1][0] == (183, 428)
+    assert read[0] == (close, pytest.approx((4, 3, 29, 23))) and read[2][0] == (183, 428)
 
 
 def test_further_looks_need_no_reader_and_something_to_look_at():
     looks = look_again(Detector(), None, page(1000, 1500), [LeadBox("I", TRUE[0], 0.9), LeadBox("II", TRUE[1], 0.9)])
-    assert [len(boxes) for boxes in looks] == [12, 12]
+    assert [len(boxes) for boxes in looks] == [12, 12, 12]
     assert look_again(Detector(), None, page(1000, 1500), [LeadBox("I", TRUE[0], 0.9)]) == []
     tiny = [LeadBox("I", (3, 3, 5, 4), 0.9), LeadBox("II", (5, 4, 7, 5), 0.9)]
     assert look_again(Detector(), None, page(1000, 1500), tiny) == []
