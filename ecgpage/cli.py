@@ -1,4 +1,4 @@
-"""The command line: ``python -m ecgpage demo | digitize | synthesize | train | crossvalidate | export``."""
+"""The command line: ``python -m ecgpage demo | digitize | synthesize | train | average | crossvalidate | export``."""
 
 from __future__ import annotations
 
@@ -33,6 +33,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_digitize(commands)
     _add_synthesize(commands)
     _add_train(commands)
+    _add_average(commands)
     _add_crossvalidate(commands)
     _add_export(commands)
     return parser
@@ -216,6 +217,21 @@ def _train(options: argparse.Namespace) -> int:
     if options.weights is not None and not options.weights.is_file():
         raise ValueError(f"expected a checkpoint to start from, came {options.weights}")
     train_stages(options.data, options.model, settings, network=network, weights=options.weights)
+    return 0
+
+
+def _add_average(commands: argparse._SubParsersAction) -> None:
+    average = commands.add_parser("average", help="the mean of several trained weights of one network")
+    average.add_argument("weights", type=Path, nargs="+", help="weights files (.safetensors)")
+    average.add_argument("-o", "--output", type=Path, required=True, help="where their mean goes (.safetensors)")
+    average.add_argument("--shares", type=float, nargs="+", help="how much each counts; all alike where not given")
+    average.set_defaults(run=_average)
+
+
+def _average(options: argparse.Namespace) -> int:
+    from ecgpage.training.checkpoints import average_weights
+
+    average_weights(options.weights, options.output, options.shares)
     return 0
 
 

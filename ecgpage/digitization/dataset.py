@@ -34,7 +34,9 @@ class CropJitter:
     """How far a training crop may be off; each figure is the largest deviation to either side.
 
     time, height: of the box's edges, mm; scale: of millimetres in either direction, fraction; rotation, shear: rad;
-    zero: of the zero line, mm. no_zero: chance that the zero line is not known.
+    zero: of the zero line, mm. no_zero: chance that the zero line is not known. astray: chance that a box's upper and
+    lower edges are off by up to ``stray`` mm instead, as a detector's are where rows are crowded. cut: chance that its
+    upper or its lower edge cuts off up to ``most_cut`` of its height, as where a detector misses a tall wave.
     """
 
     time: float = 4.0
@@ -44,19 +46,30 @@ class CropJitter:
     shear: float = 0.005
     zero: float = 3.0
     no_zero: float = 0.5
+    astray: float = 0.1
+    stray: float = 12.0
+    cut: float = 0.12
+    most_cut: float = 0.8
 
 
 @dataclass(frozen=True)
 class CropSampling:
-    """leads: crops of one page; buffer: crops among which a batch is drawn; jitter: see ``CropJitter``."""
+    """leads: crops of one page; buffer: crops among which a batch is drawn; jitter: see ``CropJitter``.
+
+    crowded: how much more often a lead is shown whose box lies wholly under others, whose traces are those that are
+    mixed up: 2 shows it three times as often as one that stands alone.
+    """
 
     leads: int = 5
     buffer: int = 64
     jitter: CropJitter = CropJitter()
+    crowded: float = 2.0
 
     def __post_init__(self) -> None:
         if self.leads < 1 or self.buffer < 1:
             raise ValueError(f"leads and buffer must be at least 1, got {self.leads} and {self.buffer}")
+        if not self.crowded >= 0:
+            raise ValueError(f"crowded must not be negative, got {self.crowded}")
 
 
 Example = tuple[LeadCrop, TraceTarget]
@@ -108,7 +121,9 @@ class DrawnLeadBatches(IterableDataset):
                 warnings.warn(f"left out of training: {error}", stacklevel=2)
                 continue
             leads = [lead for lead in visible_leads(page) if _printed(lead).sum() >= FEWEST_POINTS]
-            chosen = rng.permutation(len(leads))[: self.sampling.leads]
+            weights = 1 + self.sampling.crowded * share_under_others(leads, page.paper_to_picture)
+            count = min(len(leads), round(self.sampling.leads * float(weights.mean()))) if leads else 0
+            chosen = rng.choice(len(leads), count, replace=False, p=weights / weights.sum()) if count else []
             yield [draw_example(page, leads[k], self.sampling.jitter, rng) for k in chosen]
 
 
@@ -124,6 +139,16 @@ def paper_box(lead: DrawnLead, paper_to_picture: np.ndarray) -> tuple[float, flo
         raise ValueError(f"lead {lead.lead.name} has no printed sample")
     on_paper = apply_homography(np.linalg.inv(paper_to_picture), points)
     return (*on_paper.min(axis=0), *on_paper.max(axis=0))
+
+
+def share_under_others(leads: Sequence[DrawnLead], paper_to_picture: np.ndarray) -> np.ndarray:
+    """The share, 0 to 1, of each lead's box on paper that the other leads' boxes cover, (n,)."""
+    boxes = np.array([paper_box(lead, paper_to_picture) for lead in leads]).reshape(-1, 4)
+    low, high = np.maximum(boxes[:, None, :2], boxes[:, :2]), np.minimum(boxes[:, None, 2:], boxes[:, 2:])
+    common = np.prod(np.maximum(high - low, 0), axis=-1)
+    areas = np.diag(common).copy()
+    np.fill_diagonal(common, 0)
+    return np.minimum(common.sum(axis=1) / np.maximum(areas, 1e-9), 1)
 
 
 def zero_height(lead: DrawnLead, paper_to_picture: np.ndarray) -> float:
@@ -193,7 +218,11 @@ def _inexact_box(
     """Move each edge; small deviations are the usual ones. A box keeps at least half of its width."""
     x0, y0, x1, y1 = box
     left, right = jitter.time * rng.triangular(-1, 0, 1, 2)
-    top, bottom = jitter.height * rng.triangular(-1, 0, 1, 2)
+    kind = rng.random()
+    top, bottom = (jitter.stray if kind < jitter.astray else jitter.height) * rng.triangular(-1, 0, 1, 2)
+    if jitter.astray <= kind < jitter.astray + jitter.cut:
+        missed = jitter.most_cut * rng.random() * (y1 - y0)
+        top, bottom = (top + missed, bottom) if rng.random() < 0.5 else (top, bottom - missed)
     quarter = (x1 - x0) / 4
     x0, x1 = x0 + np.clip(left, -jitter.time, quarter), x1 + np.clip(right, -quarter, jitter.time)
     low, high = min(y0 + top, y1 + bottom), max(y0 + top, y1 + bottom)

@@ -58,6 +58,28 @@ def holds_weights(path: Path, prefix: str) -> bool:
     return any(name.startswith(prefix) for name in _read(path)[0])
 
 
+def average_weights(paths: Sequence[Path], output: Path, shares: Sequence[float] | None = None) -> None:
+    """Write the mean of several weights files of one network, weighted by ``shares`` or all alike, as float16.
+
+    Trainings that started from the same weights have a mean that is often better than each of them ("model soups",
+    Wortsman et al. 2022). Raises ValueError for no files and for shares that are not one above 0 for each; and
+    CheckpointError for files that are missing, broken or of different networks.
+    """
+    shares = [1.0] * len(paths) if shares is None else list(shares)
+    if not paths or len(shares) != len(paths) or not all(0 < share < float("inf") for share in shares):
+        raise ValueError(f"expected one share above 0 for each of some weights files, came {shares} for {len(paths)}")
+    first, metadata = _read(paths[0])
+    shapes = {name: value.shape for name, value in first.items()}
+    mean = {name: 0.0 * value.double() for name, value in first.items() if value.is_floating_point()}
+    for path, share in zip(paths, shares, strict=True):
+        tensors, _ = _read(path)
+        if {name: value.shape for name, value in tensors.items()} != shapes:
+            raise CheckpointError(f"expected weights of the network of {paths[0]}, found others in {path}")
+        for name in mean:
+            mean[name] += share / sum(shares) * tensors[name].double()
+    _write(output, first | {name: _halved(value) for name, value in mean.items()}, metadata)
+
+
 def save_state(path: Path, state: TrainingState) -> None:
     """Write a training state in full precision."""
     tensors = {f"model.{name}": value for name, value in state.model.state_dict().items()}

@@ -13,6 +13,7 @@ from ecgpage.digitization.dataset import (
     DrawnLeadBatches,
     draw_example,
     paper_box,
+    share_under_others,
     take_batch,
     visible_leads,
     zero_height,
@@ -124,12 +125,51 @@ def test_the_target_lies_on_the_ink_however_the_crop_was_shaken(seed):
 def test_without_jitter_the_trace_is_where_it_was_drawn():
     page = drawn_page(np.random.default_rng(0))
     lead = page.leads[0]
-    crop, target = draw_example(page, lead, CropJitter(0, 0, 0, 0, 0, 0, 0), np.random.default_rng(0))
+    crop, target = draw_example(page, lead, CropJitter(0, 0, 0, 0, 0, 0, 0, astray=0, cut=0), np.random.default_rng(0))
     np.testing.assert_allclose(crop.box, paper_box(lead, page.paper_to_picture))
     assert crop.zero == pytest.approx(zero_height(lead, page.paper_to_picture))
     x, y = heights_to_paper(target.height, crop)
     truth = np.interp(x, lead.points[:, 0] / SCALE, lead.points[:, 1] / SCALE)
     np.testing.assert_allclose(y[target.presence], truth[target.presence], atol=1e-4)
+
+
+def test_a_box_may_cut_off_a_wave_at_one_side_and_the_target_goes_on():
+    page = drawn_page(np.random.default_rng(0))
+    lead = page.leads[1]
+    _, top, _, bottom = paper_box(lead, page.paper_to_picture)
+    missed = []
+    for seed in range(20):
+        jitter = CropJitter(0, 0, 0, 0, 0, 0, 0, astray=0, cut=1, most_cut=0.5)
+        crop, target = draw_example(page, lead, jitter, np.random.default_rng(seed))
+        _, low, _, high = crop.box
+        missed.append(((low - top) / (bottom - top), (bottom - high) / (bottom - top)))
+        x, y = heights_to_paper(target.height, crop)
+        truth = np.interp(x, lead.points[:, 0] / SCALE, lead.points[:, 1] / SCALE)
+        np.testing.assert_allclose(y[target.presence], truth[target.presence], atol=1e-4)
+    least, most = np.sort(missed, axis=1).T
+    np.testing.assert_allclose(least, 0, atol=1e-6)
+    assert most.min() >= 0 and 0.4 < most.max() <= 0.5 and np.ptp(np.argmax(missed, axis=1)) == 1
+
+
+def test_the_share_of_a_lead_that_lies_under_others():
+    page = drawn_page(np.random.default_rng(0))
+    assert share_under_others(page.leads, page.paper_to_picture).tolist() == [0, 0]
+    v1, ii = page.leads
+    under = replace(v1, points=v1.points + np.float32([0, SCALE * 40]))  # in the strip's row, a quarter as long
+    wide, short = share_under_others([ii, under], page.paper_to_picture)
+    assert 0 < wide < 0.26 and short > wide
+    assert share_under_others([ii, ii, ii], page.paper_to_picture).tolist() == [1, 1, 1]
+
+
+def test_crowded_leads_are_shown_more_often():
+    """Of three leads two lie on each other: each of these comes three times as often, and more leads are shown."""
+    page = drawn_page(np.random.default_rng(0))
+    crowded = replace(page, leads=(page.leads[0], page.leads[1], page.leads[1]))
+    sampling = CropSampling(leads=1, jitter=CropJitter(0, 0, 0, 0, 0, 0, 0, astray=0, cut=0))
+    batches = DrawnLeadBatches([Path(str(k)) for k in range(40)], lambda *_: crowded, 4, sampling=sampling)
+    shown = [crop.box[2] > 100 for examples in batches.examples(np.random.default_rng(0)) for crop, _ in examples]
+    assert len(shown) == 80  # round(mean of 1, 3 and 3) of each
+    assert 0.75 < np.mean(shown) < 0.95
 
 
 def test_a_batch_has_one_height_and_empties_the_buffer():

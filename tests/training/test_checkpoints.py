@@ -4,7 +4,14 @@ import pytest
 import torch
 from torch import nn
 
-from ecgpage.training.checkpoints import CheckpointError, holds_weights, keep_or_drop, load_model, save_model
+from ecgpage.training.checkpoints import (
+    CheckpointError,
+    average_weights,
+    holds_weights,
+    keep_or_drop,
+    load_model,
+    save_model,
+)
 
 
 def network(width: int = 4) -> nn.Module:
@@ -47,6 +54,38 @@ def test_a_file_tells_which_weights_it_holds(tmp_path: Path) -> None:
     save_model(tmp_path / "m.safetensors", network())
     assert holds_weights(tmp_path / "m.safetensors", "0.")
     assert not holds_weights(tmp_path / "m.safetensors", "refiner.")
+
+
+def saved(path: Path, weight: float, count: int = 3) -> Path:
+    """A network of one weight with a normalization that has counted its batches."""
+    module = nn.Sequential(nn.Conv2d(1, 1, 1), nn.BatchNorm2d(1))
+    nn.init.constant_(module[0].weight, weight)
+    module[1].num_batches_tracked.fill_(count)
+    save_model(path, module, metadata={"of": weight})
+    return path
+
+
+@pytest.mark.parametrize(("shares", "expected"), [(None, 2.5), ([3.0, 1.0], 1.75), ([0.25, 0.75], 3.25)])
+def test_the_mean_of_weights_is_weighted_by_shares(tmp_path: Path, shares: list[float] | None, expected: float) -> None:
+    files = [saved(tmp_path / "ü 1.safetensors", 1.0), saved(tmp_path / "2.safetensors", 4.0, count=9)]
+    output = tmp_path / "new" / "mean.safetensors"
+    average_weights(files, output, shares)
+    module = nn.Sequential(nn.Conv2d(1, 1, 1), nn.BatchNorm2d(1))
+    assert load_model(output, module) == {"of": 1.0}
+    assert module[0].weight.item() == pytest.approx(expected) and module[1].num_batches_tracked.item() == 3
+
+
+def test_no_mean_of_different_networks_or_without_shares(tmp_path: Path) -> None:
+    one, output = saved(tmp_path / "1.safetensors", 1.0), tmp_path / "mean.safetensors"
+    save_model(tmp_path / "other.safetensors", nn.Conv2d(1, 2, 1))
+    with pytest.raises(CheckpointError, match=r"other\.safetensors"):
+        average_weights([one, tmp_path / "other.safetensors"], output)
+    with pytest.raises(CheckpointError, match=r"missing\.safetensors"):
+        average_weights([one, tmp_path / "missing.safetensors"], output)
+    for files, shares in (([], None), ([one], [0.5, 0.5]), ([one, one], [1.0, 0.0]), ([one], [float("nan")])):
+        with pytest.raises(ValueError, match="share above 0"):
+            average_weights(files, output, shares)
+    assert not output.exists()
 
 
 def test_results_of_something_else_are_dropped_with_a_line(tmp_path):
