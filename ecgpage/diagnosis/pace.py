@@ -15,9 +15,10 @@ WEIGHTS, BIAS = (-9.5, 3.64, 10.1), 22.78
 """Logistic regression on ``pace_figures``, printed by ``benchmarks.pace``: log-odds of the half pace where both are as
 frequent."""
 
-SURE = 4.0
-"""Log-odds from which on beats are said to run at half their pace: about one drawn page in fifty runs at 50 mm/s
-without saying so, and from the logarithm of fifty on that is likelier than not."""
+SURE = 5.0
+"""Log-odds from which on beats are said to run at half their pace. About one drawn page in fifty runs at 50 mm/s
+without saying so, for which the logarithm of fifty would do; real ones are rarer, and the beats of a slow heart with
+broad QRS complexes may reach 4.5 at the usual speed."""
 
 LEAST_LIKENESS = 0.1
 """Of slopes ``LAG`` samples apart, the last figure: shorter QRS complexes are not slowed, however rare the beats."""
