@@ -232,6 +232,7 @@ def _average(options: argparse.Namespace) -> int:
     from ecgpage.training.checkpoints import average_weights
 
     average_weights(options.weights, options.output, options.shares)
+    print(f"{options.output}: the mean of {len(options.weights)} weights files")
     return 0
 
 

@@ -47,7 +47,7 @@ COMPARABLE = 0.6
 """Share of the most evidence that a look must have to be taken for what an arrangement says of it."""
 
 ALIKE = 0.8
-"""Share of the best look's support from which on looks are told together, and that they must have together."""
+"""Share of the best look's support that a look needs to be told together with it, and that they must have together."""
 
 LOOKS = 2
 """How often a page without a grid to be seen is calibrated again by its traces; from the second on for a grid alone."""
@@ -156,9 +156,9 @@ class Pipeline:
         again = look_again(self.detector, self.name_reader, page, boxes)
         looks = [first, *(_Look(page, found) for found in again)]
         best = _best_explained(looks)
-        alike = [look for look in looks if look.is_explained_as(best)]
+        alike = [look for look in looks if look.is_explained_like(best)]
         together = _Look(page, fused([look.boxes for look in alike])) if len(alike) > 1 else best
-        return together if together.is_explained_as(best) else best
+        return together if together.is_explained_like(best) else best
 
     def _detect(self, page: Page, gridded: Region | None) -> list[LeadBox]:
         """Detect a page's leads and read their names; boxes in page pixels."""
@@ -250,8 +250,8 @@ class _Look:
         """How much the boxes look like leads of a page that lies the right way up."""
         return upright_evidence(self.boxes)
 
-    def is_explained_as(self, other: _Look) -> bool:
-        """Whether an arrangement explains the boxes, and nearly as well as those of another look."""
+    def is_explained_like(self, other: _Look) -> bool:
+        """Whether an arrangement explains the boxes, and by ``ALIKE`` as well as those of another look."""
         return self.support.value >= ALIKE * other.support.value > 0
 
 

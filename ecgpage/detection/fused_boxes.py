@@ -19,7 +19,8 @@ def fused(looks: Sequence[Sequence[LeadBox]]) -> list[LeadBox]:
 
     At most one box of each look is the same lead's: their edges and readings are the means weighted by score, and the
     score is the sum over the looks divided by their number, so that what one look alone has seen counts less (weighted
-    boxes fusion: Solovyev, Wang and Gabruseva 2021).
+    boxes fusion: Solovyev, Wang and Gabruseva 2021). Merging within one look (``yolov7.postprocess``) leaves scores as
+    they are and knows no readings.
     """
     leads: list[dict[int, LeadBox]] = []  # by look, the first one the best
     found = [(box, index) for index, boxes in enumerate(looks) for box in boxes]

@@ -51,6 +51,12 @@ class CropJitter:
     cut: float = 0.12
     most_cut: float = 0.8
 
+    def __post_init__(self) -> None:
+        if not (min(self.astray, self.cut) >= 0 and self.astray + self.cut <= 1):
+            raise ValueError(f"astray and cut must be chances of one draw, got {self.astray} and {self.cut}")
+        if not 0 <= self.most_cut <= 1:
+            raise ValueError(f"most_cut must be a share of a box's height, got {self.most_cut}")
+
 
 @dataclass(frozen=True)
 class CropSampling:
@@ -142,13 +148,16 @@ def paper_box(lead: DrawnLead, paper_to_picture: np.ndarray) -> tuple[float, flo
 
 
 def share_under_others(leads: Sequence[DrawnLead], paper_to_picture: np.ndarray) -> np.ndarray:
-    """The share, 0 to 1, of each lead's box on paper that the other leads' boxes cover, (n,)."""
+    """The share of each lead's box on paper that the other leads' boxes cover, (n,), at most 1.
+
+    What several of them cover counts for each. paper_to_picture: (3, 3) homography, millimetres to picture pixels.
+    Raises ValueError for a lead without a printed sample.
+    """
     boxes = np.array([paper_box(lead, paper_to_picture) for lead in leads]).reshape(-1, 4)
     low, high = np.maximum(boxes[:, None, :2], boxes[:, :2]), np.minimum(boxes[:, None, 2:], boxes[:, 2:])
     common = np.prod(np.maximum(high - low, 0), axis=-1)
-    areas = np.diag(common).copy()
-    np.fill_diagonal(common, 0)
-    return np.minimum(common.sum(axis=1) / np.maximum(areas, 1e-9), 1)
+    own = np.diag(common)
+    return np.minimum((common.sum(axis=1) - own) / np.maximum(own, 1e-9), 1)
 
 
 def zero_height(lead: DrawnLead, paper_to_picture: np.ndarray) -> float:
@@ -215,7 +224,8 @@ def _inexact_paper(box: tuple[float, float, float, float], jitter: CropJitter, r
 def _inexact_box(
     box: tuple[float, float, float, float], jitter: CropJitter, rng: np.random.Generator
 ) -> tuple[float, float, float, float]:
-    """Move each edge; small deviations are the usual ones. A box keeps at least half of its width."""
+    """Move each edge; small deviations are the usual ones. Some boxes are far off, some cut off a wave at one side (see
+    ``CropJitter``). A box keeps at least half of its width."""
     x0, y0, x1, y1 = box
     left, right = jitter.time * rng.triangular(-1, 0, 1, 2)
     kind = rng.random()

@@ -61,16 +61,17 @@ def holds_weights(path: Path, prefix: str) -> bool:
 def average_weights(paths: Sequence[Path], output: Path, shares: Sequence[float] | None = None) -> None:
     """Write the mean of several weights files of one network, weighted by ``shares`` or all alike, as float16.
 
-    Trainings that started from the same weights have a mean that is often better than each of them ("model soups",
-    Wortsman et al. 2022). Raises ValueError for no files and for shares that are not one above 0 for each; and
-    CheckpointError for files that are missing, broken or of different networks.
+    Whole numbers and metadata are the first file's. Trainings that started from the same weights have a mean that is
+    often better than each of them ("model soups", Wortsman et al. 2022). Raises ValueError for no files and for shares
+    that are not one above 0 for each; CheckpointError for files that are missing, broken or of different networks.
     """
     shares = [1.0] * len(paths) if shares is None else list(shares)
     if not paths or len(shares) != len(paths) or not all(0 < share < float("inf") for share in shares):
         raise ValueError(f"expected one share above 0 for each of some weights files, came {shares} for {len(paths)}")
     first, metadata = _read(paths[0])
     shapes = {name: value.shape for name, value in first.items()}
-    mean = {name: 0.0 * value.double() for name, value in first.items() if value.is_floating_point()}
+    floats = {name: value for name, value in first.items() if value.is_floating_point()}
+    mean = {name: torch.zeros_like(value, dtype=torch.float64) for name, value in floats.items()}
     for path, share in zip(paths, shares, strict=True):
         tensors, _ = _read(path)
         if {name: value.shape for name, value in tensors.items()} != shapes:

@@ -5,7 +5,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ecgpage.cli import HERE
 from ecgpage.diagnosis.pace import pace_figures, runs_at_half_pace
+from ecgpage.synthesis.records import read_standard_leads
 from tests.diagnosis.test_beats import columns_only
 
 FS = 250.0
@@ -40,3 +42,10 @@ def test_too_little_tells_nothing(signal: np.ndarray) -> None:
     """Nothing printed, flat lines, two beats."""
     assert not runs_at_half_pace(signal, FS)
     assert pace_figures(np.where(np.arange(12) < 2, heart(70.0), np.nan), FS) is None
+
+
+def test_a_slow_heart_with_broad_complexes_is_left_as_it_is() -> None:
+    """A record with a block at 53 beats a minute; its beats look the more like slowed ones the better they are read."""
+    signal, fs = read_standard_leads(HERE / "samples" / "01564_hr")
+    assert not runs_at_half_pace(signal, fs)
+    assert runs_at_half_pace(signal, fs / 2)

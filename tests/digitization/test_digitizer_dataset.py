@@ -151,6 +151,19 @@ def test_a_box_may_cut_off_a_wave_at_one_side_and_the_target_goes_on():
     assert most.min() >= 0 and 0.4 < most.max() <= 0.5 and np.ptp(np.argmax(missed, axis=1)) == 1
 
 
+@pytest.mark.parametrize(
+    "wrong", [{"astray": 0.6, "cut": 0.5}, {"cut": -0.1}, {"astray": float("nan")}, {"most_cut": 2}]
+)
+def test_chances_and_shares_that_are_none_are_refused(wrong):
+    with pytest.raises(ValueError, match="astray and cut|most_cut"):
+        CropJitter(**wrong)
+
+
+def test_crowded_leads_are_not_shown_less_often():
+    with pytest.raises(ValueError, match="crowded"):
+        CropSampling(crowded=-0.5)
+
+
 def test_the_share_of_a_lead_that_lies_under_others():
     page = drawn_page(np.random.default_rng(0))
     assert share_under_others(page.leads, page.paper_to_picture).tolist() == [0, 0]

@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch import nn
 
+from ecgpage.cli import main
 from ecgpage.training.checkpoints import (
     CheckpointError,
     average_weights,
@@ -73,6 +74,16 @@ def test_the_mean_of_weights_is_weighted_by_shares(tmp_path: Path, shares: list[
     module = nn.Sequential(nn.Conv2d(1, 1, 1), nn.BatchNorm2d(1))
     assert load_model(output, module) == {"of": 1.0}
     assert module[0].weight.item() == pytest.approx(expected) and module[1].num_batches_tracked.item() == 3
+
+
+def test_the_command_line_averages(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    files, output = [saved(tmp_path / f"{k}.safetensors", k) for k in (1.0, 2.0)], tmp_path / "mean.safetensors"
+    assert main(["average", *map(str, files), "--shares", "1", "3", "-o", str(output)]) == 0
+    module = nn.Sequential(nn.Conv2d(1, 1, 1), nn.BatchNorm2d(1))
+    load_model(output, module)
+    assert module[0].weight.item() == pytest.approx(1.75) and "2 weights files" in capsys.readouterr().out
+    assert main(["average", str(files[0]), "--shares", "1", "2", "-o", str(output)]) == 1
+    assert "share above 0" in capsys.readouterr().err
 
 
 def test_no_mean_of_different_networks_or_without_shares(tmp_path: Path) -> None:
