@@ -21,7 +21,8 @@ from typing import NamedTuple
 import numpy as np
 
 from benchmarks.attribution import true_leads
-from ecgpage.calibration.grid import GridEstimate, measure_grid
+from ecgpage.calibration.grid import GridEstimate
+from ecgpage.calibration.parts import find_grid
 from ecgpage.calibration.scale import calibrate
 from ecgpage.cli import HERE
 from ecgpage.digitization.dataset import visible_leads
@@ -57,14 +58,14 @@ def upright(image: np.ndarray, paper_to_picture: np.ndarray) -> tuple[Page, Grid
         if right[0] - left[0] > abs(right[1] - left[1]):
             break
         page = rotate_page(page, 1)
-        grid = measure_grid(page)
+        grid = find_grid(page)
     return page, grid
 
 
 def page_errors(drawn: DrawnPage, pipeline: Pipeline | None = None) -> tuple[str, Errors] | None:
     """How the millimetres of a drawn page were found (``Calibration.source``), and their errors.
 
-    None without leads, and, where no pipeline is given to trace them with, without a grid that is seen at once.
+    None without leads, and, where no pipeline is given to trace them with, without a grid whose lines are told at once.
     """
     page, grid = upright(drawn.image, drawn.paper_to_picture)
     shown = [lead for lead in visible_leads(drawn) if lead.findable]
@@ -72,7 +73,7 @@ def page_errors(drawn: DrawnPage, pipeline: Pipeline | None = None) -> tuple[str
     if not leads:
         return None
     calibration = calibrate(page, leads, grid)
-    if calibration.source != "grid":
+    if calibration.source != "grid" or not grid.tells_lines:
         if pipeline is None:
             return None
         calibration, _ = pipeline.calibrate_and_trace(page, grid, leads)

@@ -116,6 +116,11 @@ class GridEstimate:
         return self.lattice_to_page is not None
 
     @property
+    def tells_lines(self) -> bool:
+        """Whether any tile tells where its lines lie, not only how large the squares are."""
+        return bool(self.weights.any())
+
+    @property
     def page_to_lattice(self) -> np.ndarray:
         """Homography from page pixels to lattice coordinates. Raises ValueError where no grid was found."""
         if self.lattice_to_page is None:
@@ -234,14 +239,17 @@ def measure_grid(page: Page, settings: GridSettings | None = None) -> GridEstima
     if min(image.shape[:2]) < SMALLEST_IMAGE:
         return nothing_found(0.0)
     contrast = grid_contrast(image)
-    best = _best_lattice(contrast, settings)
+    best = best_lattice(contrast, settings)
     if best is None or not settings.is_seen(best):
         return nothing_found(0.0 if best is None else best.strength)
     return on_page(_upright(contrast, best), np.linalg.inv(page_to_image), page.size)
 
 
-def _best_lattice(contrast: np.ndarray, settings: GridSettings) -> Lattice | None:
-    """Try the spectrum's patterns, likeliest first, until one is sure; follow the best over a bent page."""
+def best_lattice(contrast: np.ndarray, settings: GridSettings, follow: bool = True) -> Lattice | None:
+    """Try the spectrum's patterns, likeliest first, until one is sure; follow the best over a bent page.
+
+    contrast: (H, W), see ``grid_contrast``; follow: whether that is tried, too. None where nothing stands out.
+    """
     pairs = find_frequencies(contrast, settings.tiles_across, settings.candidates)
     best: Lattice | None = None
     start = np.zeros((2, 2))
@@ -251,7 +259,7 @@ def _best_lattice(contrast: np.ndarray, settings: GridSettings) -> Lattice | Non
             best, start = lattice, frequencies
         sure = settings.is_sure(best)
         enough = rank == min(settings.candidates_before_following, len(pairs))
-        if best.bend > settings.flat_bend if sure else enough:
+        if follow and (best.bend > settings.flat_bend if sure else enough):
             best = max(best, follow_lattice(contrast, start), key=lambda candidate: candidate.quality)
         if sure or settings.is_sure(best):
             break

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -11,6 +11,9 @@ from ecgpage.geometry import apply_homography
 
 FULL_STRENGTH = 4.0
 """Strength beyond which a comb is no clearer: nothing but a grid reaches it."""
+
+FLAT = 0.12
+"""Bend, lattice units, up to which lines lie on one lattice."""
 
 
 @dataclass(frozen=True)
@@ -61,6 +64,21 @@ def follow_lattice(contrast: np.ndarray, frequencies: np.ndarray) -> Lattice:
     return _finish(contrast, _grow_stepwise(contrast, start, read_combs(contrast, start)))
 
 
+def refined_lattice(contrast: np.ndarray, image_to_lattice: np.ndarray) -> Lattice:
+    """A lattice whose squares' size and shape are known, set on the lines that an (H, W) contrast map shows.
+
+    It is fitted to them where they lie on one lattice all over the map, see ``FLAT``; else size and shape stay, and no
+    tile's lines are told.
+    """
+    start = image_to_lattice / image_to_lattice[2, 2]
+    combs = read_combs(contrast, start)
+    fitted = _finish(contrast, _grow(combs) @ start)
+    if fitted.bend < FLAT:
+        return fitted
+    known = _lattice(contrast, start, fitted=False)
+    return replace(known, shifts=np.zeros_like(known.shifts), weights=np.zeros_like(known.weights))
+
+
 def _even_start(contrast: np.ndarray, frequencies: np.ndarray) -> np.ndarray:
     """Return the affine image_to_lattice of even frequencies, origin in the middle."""
     height, width = contrast.shape
@@ -78,8 +96,13 @@ def _finish(contrast: np.ndarray, image_to_lattice: np.ndarray) -> Lattice:
         trust = np.clip(weights - 1.5, 0.0, 6.0)
         image_to_lattice = _fit_robust(combs.centers, combs.centers - shifts, trust, True, soft=True) @ image_to_lattice
         image_to_lattice /= image_to_lattice[2, 2]
+    return _lattice(contrast, image_to_lattice)
+
+
+def _lattice(contrast: np.ndarray, image_to_lattice: np.ndarray, fitted: bool = True) -> Lattice:
+    """A lattice and what the tiles show of it; fitted: see ``tiles.track``."""
     combs = read_combs(contrast, image_to_lattice)
-    shifts, weights, agreement, least_agreement = track(combs)
+    shifts, weights, agreement, least_agreement = track(combs, fitted)
     lattice_to_image = np.linalg.inv(image_to_lattice)
     lattice_to_image /= lattice_to_image[2, 2]
     seen = np.sort(weights.min(axis=1))

@@ -12,6 +12,7 @@ from ecgpage.calibration.extent import even_paper
 from ecgpage.calibration.faint_grid import find_faint_grid
 from ecgpage.calibration.grid import GridEstimate, frequencies_at
 from ecgpage.calibration.ripple import follow_grid
+from ecgpage.calibration.row_bend import bend_of_rows
 from ecgpage.geometry import apply_homography, map_box
 from ecgpage.leads import MILLIMETERS_PER_SECOND, SPEEDS
 from ecgpage.recording import Calibration, LeadBox, LeadTrace, Page, PageError
@@ -24,6 +25,10 @@ NESTED_SQUARE = 5.0
 
 OTHER_SQUARES = (2.0, 2.5, 10.0, 0.5)
 """What is seen where lines fall between pixels or only every second one is printed; tried when no usual one fits."""
+
+LARGE_SQUARE, CLEAR = 10.0, 2.0
+"""The largest of those, and strength (see ``GridEstimate``) from which on a pattern may be that: most of ten
+millimetres are no grid's."""
 
 LARGEST_DISAGREEMENT = 0.12
 """Ratio, as a natural logarithm, by which the leads' lengths may differ from the grid's: boxes are not measures."""
@@ -62,13 +67,15 @@ def calibrate_again(
 ) -> Calibration:
     """A better calibration of a page scaled by its leads (source "layout"), from traces made with the first.
 
-    Where they begin and end and how their rows lie tells scale, turn and perspective. Where no grid was seen at all,
-    one is then looked for where it must be, which shows fainter ones than a search without a clue. leads: boxes in page
-    pixels; traces: of them, on the calibration's paper; grid: what the calibration was made with. A calibration by a
-    grid, and one that traces tell nothing of, is returned itself.
+    Where they begin and end and how their rows lie tells scale, turn and perspective, and what bends all rows alike is
+    the paper's. Where no grid was seen at all, one is then looked for where it must be, which shows fainter ones than a
+    search without a clue. leads: boxes in page pixels; traces: of them, on the calibration's paper; grid: what the
+    calibration was made with. A calibration by a grid whose lines are told, and one that traces tell nothing of, is
+    returned itself; one by a grid that tells no more than its squares' size takes the rows' bend alone.
     """
     if calibration.source == "grid":
-        return calibration
+        bend = None if grid.tells_lines else bend_of_rows(traces, np.eye(3))
+        return calibration if bend is None else replace(calibration, bend=bend)
     paper_to_picture = even_paper(traces, page.page_to_picture @ calibration.paper_to_page)
     if paper_to_picture is None:
         return calibration
@@ -79,7 +86,8 @@ def calibrate_again(
         found = calibrate(page, leads, faint) if faint.found else calibration
         if found.source == "grid":
             return found
-    return _from_lattice(page, paper_to_page, "layout")
+    bend = bend_of_rows(traces, np.linalg.inv(paper_to_page) @ calibration.paper_to_page)
+    return replace(_from_lattice(page, paper_to_page, "layout"), bend=bend)
 
 
 def sure_pixels_per_second(grid: GridEstimate) -> float | None:
@@ -104,7 +112,7 @@ def square_millimeters(leads: Sequence[LeadBox], grid: GridEstimate) -> float | 
         return NESTED_SQUARE
     for squares in (USUAL_SQUARES, OTHER_SQUARES):
         if (square := _nearest(measured, squares)) is not None:
-            return square
+            return square if square < LARGE_SQUARE or grid.strength >= CLEAR else None
     return None
 
 

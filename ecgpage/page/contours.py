@@ -2,8 +2,8 @@
 
 Several simple ways of telling paper from what lies around it (brightness, colour, distance to the colour of the
 picture's border, fine texture) each give a mask; the contours of every mask are tried as four-sided sheets, and the
-sheet whose four sides are best supported by real edges of the picture is taken. A page that fills the picture, or one
-that the picture cuts, has no such outline.
+sheet whose four sides are best supported by real edges of the picture is taken. A page that fills the picture has no
+such outline; of one that the picture cuts, three or four sides may still be seen.
 """
 
 from __future__ import annotations
@@ -13,6 +13,12 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
+
+BORDER = 3.0
+"""Pixels within which a side runs along the picture's border."""
+
+FEWEST_PLACES = 24
+"""Places of a side, of 240, that must be in view to move it onto an edge."""
 
 
 @dataclass(frozen=True)
@@ -24,7 +30,10 @@ class OutlineSettings:
     largest_bend: degrees by which a corner may differ from a right angle.
     largest_aspect: longer over shorter side.
     smallest_fill: share of the four-sided figure that its contour fills, and the other way round.
-    smallest_support: share of each side along which the picture has an edge on one straight line.
+    smallest_support: share of each side, as far as it is in view, along which the picture has an edge on one straight
+        line.
+    smallest_side: length, as a share of the picture's longer side, that is in view of each side of a cut sheet.
+    furthest: how far outside the picture a cut sheet's corners lie at most, as a share of its sides.
     """
 
     longest: int = 640
@@ -33,11 +42,13 @@ class OutlineSettings:
     largest_aspect: float = 4.0
     smallest_fill: float = 0.93
     smallest_support: float = 0.45
+    smallest_side: float = 0.15
+    furthest: float = 0.6
 
     def __post_init__(self) -> None:
         if self.longest < 64:
             raise ValueError(f"longest must be at least 64 pixels to show a sheet, came {self.longest}")
-        for name in ("smallest_area", "smallest_fill", "smallest_support"):
+        for name in ("smallest_area", "smallest_fill", "smallest_support", "smallest_side"):
             if not 0 < getattr(self, name) < 1:
                 raise ValueError(f"{name} must lie between 0 and 1, came {getattr(self, name)}")
 
@@ -48,7 +59,20 @@ def find_outline(image: np.ndarray, settings: OutlineSettings | None = None) -> 
     Returns (4, 2) float64 picture pixels (x, y): top left, top right, bottom right, bottom left as they appear in the
     picture, to a fraction of a pixel; None where no whole sheet with four visible sides is in view.
     """
-    settings = settings or OutlineSettings()
+    return _best_sheet(image, settings or OutlineSettings())
+
+
+def find_cut_outline(image: np.ndarray, settings: OutlineSettings | None = None) -> np.ndarray | None:
+    """Find the four corners, as ``find_outline`` does, of a sheet that the picture cuts.
+
+    Three or four of its sides must be in view, each in part; a side that is not is taken to be parallel to the opposite
+    one, at the end of what is seen. None where no such sheet is seen.
+    """
+    return _best_sheet(image, settings or OutlineSettings(), cut=True)
+
+
+def _best_sheet(image: np.ndarray, settings: OutlineSettings, cut: bool = False) -> np.ndarray | None:
+    """The sheet, whole or cut, of those that the picture's masks may show, whose sides are best supported by edges."""
     height, width = image.shape[:2]
     factor = min(1.0, settings.longest / max(height, width))
     size = (max(8, round(width * factor)), max(8, round(height * factor)))
@@ -57,14 +81,16 @@ def find_outline(image: np.ndarray, settings: OutlineSettings | None = None) -> 
     best, best_score = None, 0.0
     seen: list[np.ndarray] = []
     for mask in sheet_masks(small):
-        quad = largest_quad(mask, settings)
+        quad = cut_quad(mask, settings) if cut else largest_quad(mask, settings)
         if quad is None or any(np.abs(quad - other).max() < 2 for other in seen):
             continue
         seen.append(quad)
         corners, support = refine_corners(smooth, (quad + 0.5) / factor - 0.5, reach=3.5 / factor)
-        if support.min() < settings.smallest_support or not _plausible(corners, (height, width), settings):
+        in_view = support[np.isfinite(support)] if cut else support
+        supported = len(in_view) >= 3 and in_view.min() >= settings.smallest_support
+        if not supported or not _plausible(corners, (height, width), settings, not cut):
             continue
-        score = float(support.mean()) * cv2.contourArea(corners.astype(np.float32)) ** 0.5
+        score = float(in_view.mean()) * cv2.contourArea(corners.astype(np.float32)) ** 0.5
         if score > best_score:
             best, best_score = corners, score
     return best
@@ -137,6 +163,68 @@ def largest_quad(mask: np.ndarray, settings: OutlineSettings) -> np.ndarray | No
     return quad if filled >= settings.smallest_fill and _plausible(quad, mask.shape, settings) else None
 
 
+def cut_quad(mask: np.ndarray, settings: OutlineSettings) -> np.ndarray | None:
+    """Return the (4, 2) corners, ordered, of the sheet that the mask's largest contour is a part of, else None.
+
+    The contour's sides along the picture's border are not the sheet's; three or four others must be left.
+    """
+    contours, _ = cv2.findContours(mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    if not contours:
+        return None
+    contour = max(contours, key=cv2.contourArea)
+    area = cv2.contourArea(contour)
+    if area < settings.smallest_area * mask.size:
+        return None
+    hull = cv2.convexHull(contour)
+    shortest = settings.smallest_side * max(mask.shape)
+    for share in np.geomspace(0.008, 0.04, 8):
+        polygon = cv2.approxPolyDP(hull, share * cv2.arcLength(hull, True), True)[:, 0].astype(float)
+        ends = np.stack([polygon, np.roll(polygon, -1, axis=0)], axis=1)  # (N, 2, 2), side by side around
+        long = np.hypot(*(ends[:, 1] - ends[:, 0]).T) >= shortest
+        own = ends[[not _along_border(side, mask.shape) for side in ends] & long]
+        quad = _completed(own, mask.shape) if len(own) in (3, 4) else None
+        if quad is not None and _plausible(quad, mask.shape, settings, whole=False):
+            break
+    else:
+        return None
+    sheet = np.zeros(mask.shape, np.uint8)
+    cv2.fillConvexPoly(sheet, quad.round().astype(np.int32), 255)
+    seen = np.zeros(mask.shape, np.uint8)
+    cv2.drawContours(seen, [contour], -1, 255, cv2.FILLED)
+    alike = np.count_nonzero(sheet & seen) / max(1, np.count_nonzero(sheet | seen))
+    return quad if alike >= settings.smallest_fill else None
+
+
+def _frame(shape: tuple[int, ...]) -> np.ndarray:
+    """The corners (4, 2) of a picture of (height, width) shape."""
+    last = np.array([shape[1] - 1, shape[0] - 1])
+    return np.array([[0, 0], [1, 0], [1, 1], [0, 1]]) * last
+
+
+def _along_border(side: np.ndarray, shape: tuple[int, ...]) -> bool:
+    """Whether a side, (2, 2) its ends (x, y), runs along the border of a picture of (height, width) shape."""
+    last = _frame(shape)[2]
+    return bool((side < BORDER).all(axis=0).any() or (side > last - BORDER).all(axis=0).any())
+
+
+def _completed(sides: np.ndarray, shape: tuple[int, ...]) -> np.ndarray | None:
+    """The ordered corners of the sheet with three or four such sides, (N, 2, 2) their ends in order around it, in a
+    picture of (height, width) shape."""
+    if len(sides) == 3:
+        gaps = np.hypot(*(np.roll(sides, -1, axis=0)[:, 0] - sides[:, 1]).T)
+        sides = np.roll(sides, -int(np.argmax(gaps)) - 1, axis=0)  # the missing side comes last
+        along = sides[1, 1] - sides[1, 0]
+        normal = np.array([-along[1], along[0]]) / np.hypot(*along)
+        away = (_frame(shape) - sides[1, 0]) @ normal
+        furthest = _frame(shape)[int(np.argmax(away * np.sign(normal @ (sides[2, 1] - sides[1, 0]))))]
+        sides = np.concatenate([sides, [[furthest + along, furthest]]])
+    lines = [np.cross(np.append(start, 1.0), np.append(end, 1.0)) for start, end in sides]
+    corners = [np.cross(lines[k - 1], lines[k]) for k in range(4)]
+    if any(abs(corner[2]) < 1e-9 for corner in corners):
+        return None
+    return order_corners(np.array([corner[:2] / corner[2] for corner in corners]))
+
+
 def order_corners(points: np.ndarray) -> np.ndarray:
     """Order (4, 2) corners clockwise as seen, starting with the one nearest the top left."""
     center = points.mean(axis=0)
@@ -145,10 +233,10 @@ def order_corners(points: np.ndarray) -> np.ndarray:
     return np.roll(points, -int(np.argmin(points.sum(axis=1))), axis=0)
 
 
-def _plausible(quad: np.ndarray, shape: tuple[int, ...], settings: OutlineSettings) -> bool:
-    """Whether the four corners can be a whole sheet in view: inside the picture, large, nearly rectangular."""
+def _plausible(quad: np.ndarray, shape: tuple[int, ...], settings: OutlineSettings, whole: bool = True) -> bool:
+    """Whether four corners can be a sheet's: large, nearly rectangular, and inside the picture if it is whole."""
     height, width = shape[:2]
-    margin = 0.004 * max(height, width)
+    margin = (0.004 if whole else -settings.furthest) * max(height, width)
     inside = (
         (quad > margin).all() and (quad[:, 0] < width - 1 - margin).all() and (quad[:, 1] < height - 1 - margin).all()
     )
@@ -171,8 +259,8 @@ def _plausible(quad: np.ndarray, shape: tuple[int, ...], settings: OutlineSettin
 def refine_corners(image: np.ndarray, quad: np.ndarray, reach: float) -> tuple[np.ndarray, np.ndarray]:
     """Move the four sides onto the picture's edges within +-reach pixels; return corners (4, 2) and support (4,).
 
-    A side's support is the share of its length along which the strongest change of colour lies on one straight line
-    and stands well above the changes beside it.
+    A side's support is the share of its length in view along which the strongest change of colour lies on one straight
+    line and stands well above the changes beside it; NaN for a side out of view, which stays where it is.
     """
     lines, support = [], []
     for k in range(4):
@@ -189,13 +277,17 @@ def _fit_side(image: np.ndarray, start: np.ndarray, end: np.ndarray, reach: floa
     """Fit a line (a, b, c), a x + b y + c = 0, to the edge near the side from start to end; with its support."""
     along = (end - start) / max(1e-9, float(np.hypot(*(end - start))))
     normal = np.array([-along[1], along[0]])
-    steps = np.arange(-np.ceil(reach), np.ceil(reach) + 0.5, 0.5)
     places = start + np.linspace(0.04, 0.96, 240)[:, None] * (end - start)
-    points = (places[:, None] + steps[None, :, None] * normal).astype(np.float32)  # (240, S, 2)
+    places = places[(places >= 0).all(axis=1) & (places <= _frame(image.shape)[2]).all(axis=1)]
+    if len(places) < FEWEST_PLACES:
+        line = np.cross(np.append(start, 1.0), np.append(end, 1.0))
+        return line / max(1e-9, float(np.hypot(*line[:2]))), np.nan
+    steps = np.arange(-np.ceil(reach), np.ceil(reach) + 0.5, 0.5)
+    points = (places[:, None] + steps[None, :, None] * normal).astype(np.float32)  # (N, S, 2)
     colors = cv2.remap(image, points[..., 0], points[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     colors = cv2.blur(colors.astype(np.float32), (1, 5), borderType=cv2.BORDER_REPLICATE)  # along the side only
     span = max(1, round(reach / 3))
-    change = np.abs(colors[:, 2 * span :] - colors[:, : -2 * span]).sum(axis=2)  # (240, S - 2 span)
+    change = np.abs(colors[:, 2 * span :] - colors[:, : -2 * span]).sum(axis=2)  # (N, S - 2 span)
     change = cv2.blur(
         change, (2 * span + 1, 1), borderType=cv2.BORDER_REPLICATE
     )  # a plateau becomes a peak at its middle

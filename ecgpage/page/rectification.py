@@ -1,8 +1,9 @@
 """From a picture to a straight, upright page: outline, then the printed grid, then a crop.
 
 The outline of the sheet removes rotation and perspective roughly; the printed grid, where it is seen, removes what is
-left to a few hundredths of a degree, whether or not the sheet's edges are in view. The picture itself is never
-resampled: a page is the picture and a homography.
+left to a few hundredths of a degree, whether or not the sheet's edges are in view. Where the whole picture shows no
+grid, one is looked for in parts, on the sheet as straight as its edges make it, even if the picture cuts them. The
+picture itself is never resampled: a page is the picture and a homography.
 """
 
 from __future__ import annotations
@@ -11,8 +12,9 @@ import cv2
 import numpy as np
 
 from ecgpage.calibration.grid import GridEstimate, measure_grid, nothing_found
+from ecgpage.calibration.parts import find_grid, is_of_page, likelier, measure_parts
 from ecgpage.geometry import apply_homography
-from ecgpage.page.contours import find_outline
+from ecgpage.page.contours import find_cut_outline, find_outline
 from ecgpage.recording import Page, PageError
 
 MARGIN = 0.006
@@ -47,15 +49,18 @@ def straighten_with_grid(image: np.ndarray) -> tuple[Page, GridEstimate]:
     grid = measure_grid(whole)
     if outline is not None and grid.found and _stray_share(grid, outline) > STRAY_TILES:
         outline = None
-    if outline is not None and not grid.found:
-        rough = page_from_outline(image, outline)
-        grid = measure_grid(rough).moved(rough.page_to_picture, image.shape[:2])
+    sheet = outline
+    if not is_of_page(grid, whole.size):
+        sheet = find_cut_outline(image) if outline is None else outline
+        rough = whole if sheet is None else page_from_outline(image, sheet)
+        again = measure_parts(whole) if sheet is None else find_grid(rough)
+        grid = likelier(grid, again.moved(rough.page_to_picture, whole.size), whole.size)
     if grid.found:
-        page = _page_from_grid(image, grid, outline)
+        page = _page_from_grid(image, grid, outline) or _page_from_grid(image, grid, sheet)
         if page is not None:
             return page, grid.moved(np.linalg.inv(page.page_to_picture), page.size)
-    if outline is not None:
-        return page_from_outline(image, outline), nothing_found()
+    if sheet is not None:
+        return page_from_outline(image, sheet), nothing_found()
     return _rotated(whole, skew_of_rows(image)), nothing_found()
 
 

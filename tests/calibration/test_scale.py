@@ -46,6 +46,12 @@ def test_lines_every_two_millimetres_are_taken_when_nothing_usual_fits():
     assert square_millimeters((lead(8.0),), even_grid(16.0)) == 2.0
 
 
+def test_ten_millimetres_are_taken_of_clear_lines_alone():
+    grid = even_grid(80.0)
+    assert square_millimeters((lead(8.0),), grid) == 10.0
+    assert square_millimeters((lead(8.0),), replace(grid, strength=1.7)) is None
+
+
 def test_a_contradicted_grid_gives_way_to_the_layout():
     calibration = calibrate(PAGE, (lead(8.0),), even_grid(8.0 * 3.4))  # 3.4 mm: no paper has such squares
     assert calibration.source == "layout"
@@ -131,3 +137,16 @@ def test_a_grid_that_was_found_and_traces_that_tell_nothing_change_nothing():
     assert calibrate_again(PAGE, (lead(8.0),), traces_on(np.eye(3)), found, even_grid(40.0)) is found
     scaled = calibrate(PAGE, (lead(8.0),), nothing_found())
     assert calibrate_again(PAGE, (lead(8.0),), (), scaled, nothing_found()) is scaled
+
+
+def test_a_grid_that_tells_no_lines_takes_the_bend_that_rows_tell():
+    told = even_grid(40.0)
+    grid = replace(told, weights=np.zeros_like(told.weights))
+    found = calibrate(PAGE, (lead(8.0),), grid)
+    assert found.source == "grid" and found.bend is None
+    traces = traces_on(np.eye(3))
+    assert calibrate_again(PAGE, (lead(8.0),), traces, found, grid) is found
+    curled = [replace(trace, y=trace.y + 5 * ((trace.x - 125) / 125) ** 2) for trace in traces]
+    again = calibrate_again(PAGE, (lead(8.0),), curled, found, grid)
+    assert again.bend is not None and replace(again, bend=None) == found
+    assert calibrate_again(PAGE, (lead(8.0),), curled, found, told) is found

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ecgpage.geometry import apply_homography
-from ecgpage.page.contours import OutlineSettings, find_outline, order_corners
+from ecgpage.page.contours import OutlineSettings, find_cut_outline, find_outline, order_corners
 from tests.page.drawn_paper import draw_paper, similarity
 
 SHEET = (250.0, 180.0)
@@ -65,9 +65,41 @@ def test_a_sheet_cut_by_the_picture_has_no_outline():
     assert find_outline(np.ascontiguousarray(image[:, 300:])) is None
 
 
+@settings(max_examples=4, deadline=None)
+@given(degrees=st.floats(12, 20), tilt=st.tuples(st.floats(-1e-4, 1e-4), st.floats(-1e-4, 1e-4)))
+def test_a_sheet_whose_corner_is_cut_off_is_completed(degrees, tilt):
+    truth = seen(degrees, tilt)
+    image = draw_paper(truth, (900, 1200), SHEET, noise=4)
+    corners = apply_homography(truth, CORNERS)
+    cut = int(corners[:, 0].min()) + 60  # the leftmost corner
+    outline = find_cut_outline(np.ascontiguousarray(image[:, cut:]))
+    assert outline is not None
+    assert np.hypot(*(outline - (corners - (cut, 0))).T).max() < 6.0
+
+
+@pytest.mark.parametrize("degrees", [-6.0, 0.0, 5.0])
+def test_a_sheet_whose_side_is_cut_off_is_as_long_as_the_picture(degrees):
+    truth = seen(degrees, (1e-4, 0.0))
+    image = draw_paper(truth, (900, 1200), SHEET, noise=4)
+    outline = find_cut_outline(np.ascontiguousarray(image[:, :800]))
+    assert outline is not None
+    corners = apply_homography(truth, CORNERS)
+    assert np.hypot(*(outline - corners)[[0, 3]].T).max() < 2.0  # the two in view
+    for seen_side, side in ((corners[[0, 1]], outline[[0, 1]]), (corners[[3, 2]], outline[[3, 2]])):
+        along, measured = seen_side[1] - seen_side[0], side[1] - side[0]
+        assert np.degrees(np.arctan2(*along[::-1]) - np.arctan2(*measured[::-1])) == pytest.approx(0, abs=0.2)
+        assert side[1, 0] > 790  # nothing of it is left out
+
+
+@pytest.mark.parametrize("degrees", [0.0, 8.0])
+def test_a_page_that_fills_the_picture_is_not_completed(degrees):
+    assert find_cut_outline(draw_paper(similarity(5.0, degrees, (700, 900), (120.0, 90.0)), (700, 900))) is None
+
+
 @pytest.mark.parametrize("image", [np.zeros((300, 400, 3), np.uint8), np.full((16, 16, 3), 200, np.uint8)])
 def test_blank_pictures_have_no_outline(image):
     assert find_outline(image) is None
+    assert find_cut_outline(image) is None
 
 
 @given(st.permutations(range(4)))

@@ -69,6 +69,14 @@ def test_without_a_grid_the_outline_alone_straightens():
     assert page.outlined and turned < 0.3 and stretched < 0.02
 
 
+def test_without_a_grid_the_outline_of_a_sheet_that_the_picture_cuts_straightens():
+    truth = np.array([[1, 0, 0], [0, 1, 0], [1e-4, 0, 1.0]]) @ similarity(4.0, 7.0, (900, 1200), (125.0, 90.0))
+    image = draw_paper(truth, (900, 1200), (250.0, 180.0), fine=0, strong=0)[:, 200:]
+    page = straighten(np.ascontiguousarray(image))
+    turned, _ = unevenness(page, np.array([[1, 0, -200], [0, 1, 0], [0, 0, 1.0]]) @ truth)
+    assert page.outlined and turned < 0.5
+
+
 def test_without_grid_or_outline_rows_of_print_come_level():
     image = np.full((600, 800, 3), 250, np.uint8)
     for row in range(60, 580, 60):

@@ -1,0 +1,85 @@
+"""The bend of paper whose grid is not followed, from its rows: what lifts them all alike is the paper, not a heart."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from ecgpage.calibration.bend import fit_terms
+from ecgpage.geometry import Bend, apply_homography, bend_terms
+from ecgpage.recording import LeadTrace
+
+PIECE = 6.0
+"""Millimetres of a lead whose median height is one level of its row."""
+
+FEWEST_POINTS = 20
+"""Printed points of a piece that tell its level."""
+
+DEGREE = 4
+"""Of the polynomial that follows the bend."""
+
+FEWEST_ROWS, LEAST_SPAN = 3, 0.6
+"""Rows that tell a bend at least, and the share of the printed width that each must span."""
+
+LEAST_EXPLAINED = 0.5
+"""Share of a row's unevenness, by power, that what the other rows tell must explain, in most rows."""
+
+SMALLEST = 0.5
+"""Millimetres, root mean square, that a bend must explain: baselines wander by as much."""
+
+
+def bend_of_rows(traces: Sequence[LeadTrace], to_paper: np.ndarray) -> Bend | None:
+    """The bend, up and down, that several rows have in common; None where they have none.
+
+    to_paper: (3, 3) homography from the millimetres of the traces to those of the paper that the bend is told on. A row
+    is level on flat paper but for its own waves, which others do not share: the bend is believed where each row's is
+    foretold by the other rows'.
+    """
+    places, rows = _levels(traces, to_paper)
+    wide = [row for row in np.unique(rows) if np.ptp(places[rows == row, 0]) > LEAST_SPAN * np.ptp(places[:, 0])]
+    chosen = np.isin(rows, wide)
+    if len(wide) < FEWEST_ROWS:
+        return None
+    places, rows = places[chosen], np.unique(rows[chosen], return_inverse=True)[1]
+    middle, reach = (places.min(axis=0) + places.max(axis=0)) / 2, np.maximum(np.ptp(places, axis=0) / 2, 1.0)
+    powers = [(i, j) for i in range(DEGREE + 1) for j in range(DEGREE + 1 - i)]
+    free = np.array([i > 0 and j < 2 for i, j in powers])  # heights alone, and spacings of rows, are no bend
+    terms = bend_terms((places - middle) / reach, DEGREE)[:, free]
+    found = _fit(terms, places[:, 1], rows)
+    foretold = [_explained(terms, places[:, 1], rows, row) for row in range(len(wide))]
+    if np.median(foretold) < LEAST_EXPLAINED or np.std(terms @ found) < SMALLEST:
+        return None
+    coefficients = np.zeros((len(powers), 2))
+    coefficients[free, 1] = found
+    return Bend(coefficients, DEGREE, (float(middle[0]), float(middle[1])), (float(reach[0]), float(reach[1])))
+
+
+def _levels(traces: Sequence[LeadTrace], to_paper: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Middles of the leads' pieces, (N, 2) mm of the paper, and the rows (N,) that they belong to."""
+    places, rows = [], []
+    for trace in traces:
+        x, y = apply_homography(to_paper, np.column_stack([trace.x, trace.y])[trace.printed]).T
+        if not len(x):
+            continue
+        for part in np.array_split(np.arange(len(x)), max(1, round((x[-1] - x[0]) / PIECE))):
+            if len(part) >= FEWEST_POINTS:
+                places.append((np.median(x[part]), np.median(y[part])))
+                rows.append(trace.lead.row)
+    return np.array(places).reshape(-1, 2), np.array(rows, int)
+
+
+def _fit(terms: np.ndarray, heights: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """Coefficients (K,) of terms (N, K) that, with a height for each row, make the heights (N,); robust."""
+    alone = (rows[:, None] == np.unique(rows)).astype(float)
+    design = np.column_stack([terms, 100 * alone])
+    coefficients, _ = fit_terms(design, heights - np.median(heights), np.ones(len(heights)))
+    return coefficients[: terms.shape[1]]
+
+
+def _explained(terms: np.ndarray, heights: np.ndarray, rows: np.ndarray, row: int) -> float:
+    """The share of a row's unevenness, by power, that a bend told by the other rows explains."""
+    own = rows == row
+    left = heights[own] - terms[own] @ _fit(terms[~own], heights[~own], rows[~own])
+    whole = heights[own] - np.median(heights[own])
+    return 1 - float(np.median((left - np.median(left)) ** 2)) / max(1e-9, float(np.median(whole**2)))
