@@ -186,6 +186,8 @@ class Pipeline:
             calibration = calibrate(page, leads, grid)
         traces = self._trace_leads(page, leads, calibration)
         for look in range(LOOKS):
+            if look and calibration.source == "grid":
+                break
             with self._clock("calibration"):
                 better = calibrate_again(page, leads, traces, calibration, grid)
             if better is calibration or (look and better.source == calibration.source):

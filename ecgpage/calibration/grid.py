@@ -86,7 +86,7 @@ class GridEstimate:
     """The page's grid as a lattice of equal squares.
 
     lattice_to_page: homography from lattice coordinates (line numbers) to page pixels, or None where no grid is seen.
-        The origin lies on a crossing near the page's middle.
+        The origin lies on a crossing near the page's middle, or anywhere where no line is told.
     pitch: (x, y) page pixels between neighbouring lattice lines at the page's middle, or None.
     vectors: (2, 2) cycles per page pixel at the middle, as (x, y): row 0 of the upright lines, row 1 of the level ones.
     nested: whether every fifth line of a finer pattern is seen to be stronger: then the lattice is that of the strong
@@ -96,7 +96,8 @@ class GridEstimate:
     agreement: share of the tiles whose lines lie where their neighbours' lead one to expect.
     bend: lattice units by which the tiles' lines typically leave the lattice; above about 0.1 the page is curled.
     centers, shifts, weights: the local estimates: (N, 2) tile centres in page pixels, (N, 2) how far, in lattice units,
-        the pattern there lies from the fitted lattice, (N, 2) peak over noise per axis.
+        the pattern there lies from the fitted lattice, (N, 2) peak over noise per axis, all 0 where no line
+        is told, see ``tells_lines``.
     """
 
     lattice_to_page: np.ndarray | None

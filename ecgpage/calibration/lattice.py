@@ -12,8 +12,8 @@ from ecgpage.geometry import apply_homography
 FULL_STRENGTH = 4.0
 """Strength beyond which a comb is no clearer: nothing but a grid reaches it."""
 
-FLAT = 0.12
-"""Bend, lattice units, up to which lines lie on one lattice."""
+SEEN = (1.3, 0.75)
+"""Strength and agreement from which on lines are seen whose squares are known beforehand."""
 
 
 @dataclass(frozen=True)
@@ -67,13 +67,13 @@ def follow_lattice(contrast: np.ndarray, frequencies: np.ndarray) -> Lattice:
 def refined_lattice(contrast: np.ndarray, image_to_lattice: np.ndarray) -> Lattice:
     """A lattice whose squares' size and shape are known, set on the lines that an (H, W) contrast map shows.
 
-    It is fitted to them where they lie on one lattice all over the map, see ``FLAT``; else size and shape stay, and no
-    tile's lines are told.
+    It is fitted to them where they are seen, see ``SEEN``; else size and shape stay, and no tile's lines are told: all
+    weights are 0.
     """
     start = image_to_lattice / image_to_lattice[2, 2]
     combs = read_combs(contrast, start)
     fitted = _finish(contrast, _grow(combs) @ start)
-    if fitted.bend < FLAT:
+    if fitted.strength >= SEEN[0] and fitted.agreement >= SEEN[1]:
         return fitted
     known = _lattice(contrast, start, fitted=False)
     return replace(known, shifts=np.zeros_like(known.shifts), weights=np.zeros_like(known.weights))

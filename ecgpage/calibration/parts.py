@@ -25,7 +25,7 @@ from ecgpage.calibration.grid import (
     on_page,
     page_pixels,
 )
-from ecgpage.calibration.lattice import Lattice, refined_lattice
+from ecgpage.calibration.lattice import FULL_STRENGTH, Lattice, refined_lattice
 from ecgpage.calibration.spectrum import NESTING
 from ecgpage.recording import Page
 
@@ -33,7 +33,8 @@ SHARE, PLACES = 0.5, (0.0, 0.5, 1.0)
 """Share of the page's sides that a part has, and where the parts lie between either end."""
 
 ALIKE = 0.1
-"""Share by which the squares that one part shows may differ from those that another leads one to expect there."""
+"""Share by which the squares that one part shows may differ from those that another leads one to expect there; twice as
+far the squares of the whole, which bent paper makes uneven, from those of the parts."""
 
 FEWEST_SQUARES = 20
 """Squares along the longer side of a page at least: four seconds of paper in squares of 5 mm."""
@@ -48,7 +49,7 @@ CANDIDATES = 2
 """Patterns that are tried in a part, see ``GridSettings``: more take their time and hardly find more."""
 
 FEWEST_PARTS = 2
-"""Parts that must show the same squares."""
+"""Parts that must show the same squares: neighbours overlap, but each is searched on its own."""
 
 NO_PERSPECTIVE = 0.1
 """Weight, parts, of the expectation that a page is seen without perspective, per change of scale across it."""
@@ -82,9 +83,11 @@ def is_of_page(grid: GridEstimate, size: tuple[int, int]) -> bool:
 
 def likelier(whole: GridEstimate, parts: GridEstimate, size: tuple[int, int]) -> GridEstimate:
     """Of the grid that was found on a whole page, of (height, width) size, and that of its parts: the latter where they
-    are different patterns."""
-    if whole.pitch is None or parts.pitch is None:
-        return parts if whole.pitch is None else whole
+    are different patterns, and where the former's squares are too large for a page."""
+    if parts.pitch is None:
+        return whole
+    if whole.pitch is None:
+        return parts
     off = np.log(np.divide(whole.pitch, parts.pitch))
     alike = min(np.abs(off - nested).max() for nested in (0.0, np.log(NESTING), -np.log(NESTING)))
     return parts if alike > 2 * ALIKE or _is_coarse(whole.pitch, size) else whole
@@ -104,10 +107,11 @@ def measure_parts(page: Page, settings: GridSettings | None = None) -> GridEstim
     image, page_to_image = page_pixels(page, settings.longest)
     parts = _parts(image, settings)
     alike = _most_alike(parts)
-    if len(alike) < FEWEST_PARTS:
+    if not alike:
         return nothing_found()
-    common = _common(alike, image.shape[:2])
-    lattice = refined_lattice(grid_contrast(image), common)
+    lattice = refined_lattice(grid_contrast(image), _common(alike, image.shape[:2]))
+    if not len(lattice.centers):  # no camera sees a page like that
+        return nothing_found()
     return on_page(lattice, np.linalg.inv(page_to_image), page.size)
 
 
@@ -130,7 +134,12 @@ def _part(lattice: Lattice, corner: np.ndarray, size: np.ndarray) -> _Part:
     shift = np.array([[1, 0, -corner[0]], [0, 1, -corner[1]], [0, 0, 1.0]])
     image_to_lattice = np.linalg.inv(lattice.lattice_to_image) @ shift
     middle = corner + (size[::-1] - 1) / 2
-    return _Part(image_to_lattice, middle, _frequencies(image_to_lattice, middle), lattice.strength * lattice.agreement)
+    return _Part(
+        image_to_lattice,
+        middle,
+        _frequencies(image_to_lattice, middle),
+        min(lattice.strength, FULL_STRENGTH) * lattice.agreement,
+    )
 
 
 def _frequencies(image_to_lattice: np.ndarray, point: np.ndarray) -> np.ndarray:
@@ -138,7 +147,8 @@ def _frequencies(image_to_lattice: np.ndarray, point: np.ndarray) -> np.ndarray:
 
 
 def _most_alike(parts: Sequence[_Part]) -> list[_Part]:
-    """The parts that one of them leads one to expect, itself first, in its squares; of most clearness together."""
+    """The parts that one of them leads one to expect, itself first, in its squares; of most clearness together. None
+    where there are fewer than ``FEWEST_PARTS``."""
     best: list[_Part] = []
     for root in parts:
         alike = [root]
@@ -152,7 +162,8 @@ def _most_alike(parts: Sequence[_Part]) -> list[_Part]:
                     alike.append(
                         _Part(other.image_to_lattice, other.middle, times * other.frequencies, other.clearness)
                     )
-        if sum(part.clearness for part in alike) > sum(part.clearness for part in best):
+        enough = len(alike) >= FEWEST_PARTS
+        if enough and sum(part.clearness for part in alike) > sum(part.clearness for part in best):
             best = alike
     return best
 

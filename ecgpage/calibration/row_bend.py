@@ -1,4 +1,7 @@
-"""The bend of paper whose grid is not followed, from its rows: what lifts them all alike is the paper, not a heart."""
+"""The bend of paper whose grid is not followed, from its rows: what lifts them all alike is the paper, not a heart.
+
+A breath that moves all leads alike, once over the page and by more than ``SMALLEST``, is taken for the paper's as well.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +29,11 @@ LEAST_EXPLAINED = 0.5
 """Share of a row's unevenness, by power, that what the other rows tell must explain, in most rows."""
 
 SMALLEST = 0.5
-"""Millimetres, root mean square, that a bend must explain: baselines wander by as much."""
+"""Millimetres, root mean square, by which a bend must leave straight rows: baselines wander by as much."""
+
+_POWERS = [(i, j) for i in range(DEGREE + 1) for j in range(DEGREE + 1 - i)]  # of x and y, as in ``bend_terms``
+_FREE = np.array([i > 0 and j < 2 for i, j in _POWERS])  # heights alone, and spacings of rows, are no bend
+_STRAIGHT = np.array([i == 1 for (i, _), free in zip(_POWERS, _FREE, strict=True) if free])
 
 
 def bend_of_rows(traces: Sequence[LeadTrace], to_paper: np.ndarray) -> Bend | None:
@@ -43,15 +50,15 @@ def bend_of_rows(traces: Sequence[LeadTrace], to_paper: np.ndarray) -> Bend | No
         return None
     places, rows = places[chosen], np.unique(rows[chosen], return_inverse=True)[1]
     middle, reach = (places.min(axis=0) + places.max(axis=0)) / 2, np.maximum(np.ptp(places, axis=0) / 2, 1.0)
-    powers = [(i, j) for i in range(DEGREE + 1) for j in range(DEGREE + 1 - i)]
-    free = np.array([i > 0 and j < 2 for i, j in powers])  # heights alone, and spacings of rows, are no bend
-    terms = bend_terms((places - middle) / reach, DEGREE)[:, free]
+    terms = bend_terms((places - middle) / reach, DEGREE)[:, _FREE]
     found = _fit(terms, places[:, 1], rows)
     foretold = [_explained(terms, places[:, 1], rows, row) for row in range(len(wide))]
-    if np.median(foretold) < LEAST_EXPLAINED or np.std(terms @ found) < SMALLEST:
+    told, straight = terms @ found, np.column_stack([np.ones(len(rows)), terms[:, _STRAIGHT]])
+    curved = told - straight @ np.linalg.lstsq(straight, told, rcond=None)[0]
+    if np.median(foretold) < LEAST_EXPLAINED or np.std(curved) < SMALLEST:
         return None
-    coefficients = np.zeros((len(powers), 2))
-    coefficients[free, 1] = found
+    coefficients = np.zeros((len(_FREE), 2))
+    coefficients[_FREE, 1] = found
     return Bend(coefficients, DEGREE, (float(middle[0]), float(middle[1])), (float(reach[0]), float(reach[1])))
 
 

@@ -33,7 +33,7 @@ class OutlineSettings:
     smallest_support: share of each side, as far as it is in view, along which the picture has an edge on one straight
         line.
     smallest_side: length, as a share of the picture's longer side, that is in view of each side of a cut sheet.
-    furthest: how far outside the picture a cut sheet's corners lie at most, as a share of its sides.
+    furthest: how far outside the picture a cut sheet's corners lie at most, as a share of the picture's longer side.
     """
 
     longest: int = 640
@@ -48,7 +48,7 @@ class OutlineSettings:
     def __post_init__(self) -> None:
         if self.longest < 64:
             raise ValueError(f"longest must be at least 64 pixels to show a sheet, came {self.longest}")
-        for name in ("smallest_area", "smallest_fill", "smallest_support", "smallest_side"):
+        for name in ("smallest_area", "smallest_fill", "smallest_support", "smallest_side", "furthest"):
             if not 0 < getattr(self, name) < 1:
                 raise ValueError(f"{name} must lie between 0 and 1, came {getattr(self, name)}")
 
@@ -66,7 +66,7 @@ def find_cut_outline(image: np.ndarray, settings: OutlineSettings | None = None)
     """Find the four corners, as ``find_outline`` does, of a sheet that the picture cuts.
 
     Three or four of its sides must be in view, each in part; a side that is not is taken to be parallel to the opposite
-    one, at the end of what is seen. None where no such sheet is seen.
+    one, at the picture's furthest corner. None where no such sheet is seen.
     """
     return _best_sheet(image, settings or OutlineSettings(), cut=True)
 
@@ -85,7 +85,9 @@ def _best_sheet(image: np.ndarray, settings: OutlineSettings, cut: bool = False)
         if quad is None or any(np.abs(quad - other).max() < 2 for other in seen):
             continue
         seen.append(quad)
-        corners, support = refine_corners(smooth, (quad + 0.5) / factor - 0.5, reach=3.5 / factor)
+        corners, support = refine_corners(
+            smooth, (quad + 0.5) / factor - 0.5, reach=3.5 / factor, inset=BORDER / factor if cut else 0.0
+        )
         in_view = support[np.isfinite(support)] if cut else support
         supported = len(in_view) >= 3 and in_view.min() >= settings.smallest_support
         if not supported or not _plausible(corners, (height, width), settings, not cut):
@@ -256,15 +258,18 @@ def _plausible(quad: np.ndarray, shape: tuple[int, ...], settings: OutlineSettin
     )
 
 
-def refine_corners(image: np.ndarray, quad: np.ndarray, reach: float) -> tuple[np.ndarray, np.ndarray]:
+def refine_corners(
+    image: np.ndarray, quad: np.ndarray, reach: float, inset: float = 0.0
+) -> tuple[np.ndarray, np.ndarray]:
     """Move the four sides onto the picture's edges within +-reach pixels; return corners (4, 2) and support (4,).
 
     A side's support is the share of its length in view along which the strongest change of colour lies on one straight
-    line and stands well above the changes beside it; NaN for a side out of view, which stays where it is.
+    line and stands well above the changes beside it; NaN for a side out of view, which stays where it is. In view is
+    what lies more than ``inset`` pixels within the picture.
     """
     lines, support = [], []
     for k in range(4):
-        line, share = _fit_side(image, quad[k], quad[(k + 1) % 4], reach)
+        line, share = _fit_side(image, quad[k], quad[(k + 1) % 4], reach, inset)
         lines.append(line)
         support.append(share)
     corners = [np.cross(lines[k - 1], lines[k]) for k in range(4)]
@@ -273,12 +278,14 @@ def refine_corners(image: np.ndarray, quad: np.ndarray, reach: float) -> tuple[n
     return np.array([corner[:2] / corner[2] for corner in corners]), np.array(support)
 
 
-def _fit_side(image: np.ndarray, start: np.ndarray, end: np.ndarray, reach: float) -> tuple[np.ndarray, float]:
+def _fit_side(
+    image: np.ndarray, start: np.ndarray, end: np.ndarray, reach: float, inset: float
+) -> tuple[np.ndarray, float]:
     """Fit a line (a, b, c), a x + b y + c = 0, to the edge near the side from start to end; with its support."""
     along = (end - start) / max(1e-9, float(np.hypot(*(end - start))))
     normal = np.array([-along[1], along[0]])
     places = start + np.linspace(0.04, 0.96, 240)[:, None] * (end - start)
-    places = places[(places >= 0).all(axis=1) & (places <= _frame(image.shape)[2]).all(axis=1)]
+    places = places[(places >= inset).all(axis=1) & (places <= _frame(image.shape)[2] - inset).all(axis=1)]
     if len(places) < FEWEST_PLACES:
         line = np.cross(np.append(start, 1.0), np.append(end, 1.0))
         return line / max(1e-9, float(np.hypot(*line[:2]))), np.nan

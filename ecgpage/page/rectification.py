@@ -2,8 +2,8 @@
 
 The outline of the sheet removes rotation and perspective roughly; the printed grid, where it is seen, removes what is
 left to a few hundredths of a degree, whether or not the sheet's edges are in view. Where the whole picture shows no
-grid, one is looked for in parts, on the sheet as straight as its edges make it, even if the picture cuts them. The
-picture itself is never resampled: a page is the picture and a homography.
+grid that is a page's without doubt, one is looked for in parts, on the sheet as straight as its edges make it, even if
+the picture cuts them. The picture itself is never resampled: a page is the picture and a homography.
 """
 
 from __future__ import annotations
@@ -129,8 +129,9 @@ def _page_from_grid(image: np.ndarray, grid: GridEstimate, outline: np.ndarray |
     height, width = image.shape[:2]
     picture_to_lattice = grid.page_to_lattice
     corners = np.array([[0, 0], [width - 1, 0], [width - 1, height - 1], [0, height - 1]], float)
-    depth = (corners @ picture_to_lattice[2, :2] + picture_to_lattice[2, 2]) / picture_to_lattice[2, 2]
-    if outline is None and depth.min() < 0.3:
+    seen = corners if outline is None else outline
+    depth = (seen @ picture_to_lattice[2, :2] + picture_to_lattice[2, 2]) / picture_to_lattice[2, 2]
+    if depth.min() < 0.3:
         return None
     scale = max(grid.pitch)
     plane_to_picture = grid.lattice_to_page @ np.diag([1 / scale, 1 / scale, 1.0])

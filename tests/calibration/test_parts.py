@@ -1,5 +1,7 @@
 """The grid told by the parts of a page, on paper drawn by formula."""
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
 import pytest
@@ -9,7 +11,7 @@ from hypothesis import strategies as st
 from ecgpage.calibration import parts
 from ecgpage.calibration.grid import frequencies_at, grid_contrast, measure_grid, nothing_found
 from ecgpage.calibration.lattice import refined_lattice
-from ecgpage.calibration.parts import find_grid, is_of_page, measure_parts
+from ecgpage.calibration.parts import find_grid, is_of_page, likelier, measure_parts
 from ecgpage.recording import Page
 from tests.page.drawn_paper import draw_paper, similarity
 
@@ -72,10 +74,39 @@ def test_parts_are_asked_where_the_whole_shows_no_grid_of_a_page(monkeypatch):
     page = page_of(draw_paper(tilted(3.0, (0.0, 0.0)), SIZE, noise=4))
     whole = measure_grid(page)
     assert is_of_page(whole, page.size) and find_grid(page).pitch == whole.pitch
-    coarse = nothing_found().moved(np.eye(3), page.size)
-    assert not is_of_page(coarse, page.size)
-    monkeypatch.setattr(parts, "measure_grid", lambda page, settings: coarse)
-    assert find_grid(page).pitch == pytest.approx(whole.pitch, rel=0.01)
+    other = replace(whole, pitch=(8.4, 12.1))  # of another pattern, which is not square
+    coarse = whole.moved(np.diag([5.0, 5.0, 1.0]), page.size)
+    for grid in (nothing_found(), other, coarse):
+        assert not is_of_page(grid, page.size)
+        monkeypatch.setattr(parts, "measure_grid", lambda page, settings, grid=grid: grid)
+        assert find_grid(page).pitch == pytest.approx(whole.pitch, rel=0.01)
+    bent = replace(whole, bend=0.3)  # the same pattern, followed over the whole page
+    monkeypatch.setattr(parts, "measure_grid", lambda page, settings: bent)
+    assert not is_of_page(bent, page.size) and find_grid(page) is bent
+
+
+def test_what_was_seen_of_a_page_stays_where_its_parts_tell_nothing():
+    weak = nothing_found(1.2)
+    assert likelier(weak, nothing_found(), SIZE) is weak
+
+
+def test_one_part_however_clear_is_no_page():
+    def part(middle, pitch, clearness):
+        frequencies = np.eye(2) / pitch
+        return parts._Part(np.diag([1 / pitch, 1 / pitch, 1.0]), np.array(middle, float), frequencies, clearness)
+
+    alike = [part((200, 150), 20.0, 1.0), part((600, 150), 20.4, 1.0), part((200, 450), 4.02, 1.0)]
+    odd = part((600, 450), 31.0, 9.0)
+    found = parts._most_alike([odd, *alike])
+    assert [tuple(one.middle) for one in found] == [(200, 150), (600, 150), (200, 450)]
+    assert found[2].frequencies == pytest.approx(np.eye(2) / 20.1, rel=1e-6)  # fine lines counted in fives
+    assert parts._most_alike([odd]) == []
+
+
+def test_lines_that_are_not_seen_are_not_told():
+    image = draw_paper(tilted(2.0, (0.0, 0.0)), SIZE, fine=0.0, strong=0.0, noise=4)
+    known = np.diag([0.2, 0.2, 1.0]) @ np.linalg.inv(tilted(2.0, (0.0, 0.0)))
+    assert not refined_lattice(grid_contrast(image), known).weights.any()
 
 
 def test_squares_too_large_for_a_page_are_another_pattern():

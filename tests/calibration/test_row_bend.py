@@ -59,6 +59,12 @@ def test_less_than_baselines_wander_is_no_bend():
     assert bend_of_rows(lifted(lambda x, y: SMALLEST * ((x - 125) / 125) ** 2), np.eye(3)) is None
 
 
+@pytest.mark.parametrize("degrees", [-2.0, 0.7, 2.0])
+def test_a_turn_is_no_bend(degrees):
+    slope = np.tan(np.radians(degrees))
+    assert bend_of_rows(lifted(lambda x, y: slope * (x - 125)), np.eye(3)) is None
+
+
 def test_two_rows_tell_no_bend():
     curled = lifted(lambda x, y: 6 * ((x - 125) / 125) ** 2)
     assert bend_of_rows([trace for trace in curled if trace.lead.row < 2], np.eye(3)) is None

@@ -91,6 +91,16 @@ def test_a_sheet_whose_side_is_cut_off_is_as_long_as_the_picture(degrees):
         assert side[1, 0] > 790  # nothing of it is left out
 
 
+@pytest.mark.parametrize("lines", [0.0, 0.2])
+def test_a_sheet_cut_off_along_its_own_lines_reaches_to_the_border(lines):
+    truth = seen(0.0)
+    image = draw_paper(truth, (900, 1200), SHEET, fine=lines, strong=lines, traces=False)
+    outline = find_cut_outline(np.ascontiguousarray(image[:, :792]))
+    assert outline is not None
+    assert np.hypot(*(outline - apply_homography(truth, CORNERS))[[0, 3]].T).max() < 2.0
+    assert outline[[1, 2], 0] == pytest.approx(791.0, abs=2.0)
+
+
 @pytest.mark.parametrize("degrees", [0.0, 8.0])
 def test_a_page_that_fills_the_picture_is_not_completed(degrees):
     assert find_cut_outline(draw_paper(similarity(5.0, degrees, (700, 900), (120.0, 90.0)), (700, 900))) is None
