@@ -190,7 +190,7 @@ class Pipeline:
                 break
             with self._clock("calibration"):
                 better = calibrate_again(page, leads, traces, calibration, grid)
-            if better is calibration or (look and better.source == calibration.source):
+            if better is calibration or (look and better.source != "grid"):
                 break
             calibration, traces = better, self._trace_leads(page, leads, better)
         return calibration, traces

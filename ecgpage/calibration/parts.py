@@ -42,7 +42,7 @@ FEWEST_SQUARES = 20
 MOST_OBLONG, MOST_BEND = 1.1, 0.2
 """Longer over shorter side of a page's squares, and bend (see ``GridEstimate``), from which on a pattern is doubted."""
 
-FINEST = 4.0
+FEWEST_PIXELS = 4.0
 """Pixels between lines at least: screens show patterns of their own pixels."""
 
 CANDIDATES = 2
@@ -94,6 +94,7 @@ def likelier(whole: GridEstimate, parts: GridEstimate, size: tuple[int, int]) ->
 
 
 def _is_coarse(pitch: tuple[float, float], size: tuple[int, int]) -> bool:
+    """Whether squares of these sides, pixels, are too large for a page of (height, width) size."""
     return FEWEST_SQUARES * max(pitch) >= max(size)
 
 
@@ -127,10 +128,11 @@ def _parts(image: np.ndarray, settings: GridSettings) -> list[_Part]:
             lattice = best_lattice(grid_contrast(image[y : y + size[0], x : x + size[1]]), settings, follow=False)
             if lattice is not None and settings.is_seen(lattice):
                 parts.append(_part(lattice, np.array([x, y]), size))
-    return [part for part in parts if np.hypot(*part.frequencies.T).max() * FINEST < 1]
+    return [part for part in parts if np.hypot(*part.frequencies.T).max() * FEWEST_PIXELS < 1]
 
 
 def _part(lattice: Lattice, corner: np.ndarray, size: np.ndarray) -> _Part:
+    """What a lattice in a part's pixels tells; corner: (x, y) of the part in the image; size: its (height, width)."""
     shift = np.array([[1, 0, -corner[0]], [0, 1, -corner[1]], [0, 0, 1.0]])
     image_to_lattice = np.linalg.inv(lattice.lattice_to_image) @ shift
     middle = corner + (size[::-1] - 1) / 2
@@ -143,6 +145,7 @@ def _part(lattice: Lattice, corner: np.ndarray, size: np.ndarray) -> _Part:
 
 
 def _frequencies(image_to_lattice: np.ndarray, point: np.ndarray) -> np.ndarray:
+    """The frequency vectors (2, 2), cycles per pixel, of a lattice at a point (2,) of the image."""
     return frequencies_at(np.linalg.inv(image_to_lattice), point)[0]
 
 
@@ -159,9 +162,7 @@ def _most_alike(parts: Sequence[_Part]) -> list[_Part]:
             for times in (1.0, NESTING, 1 / NESTING):
                 off = times * other.frequencies @ np.linalg.inv(expected) - np.eye(2)
                 if np.abs(off).max() < ALIKE:
-                    alike.append(
-                        _Part(other.image_to_lattice, other.middle, times * other.frequencies, other.clearness)
-                    )
+                    alike.append(replace(other, frequencies=times * other.frequencies))
         enough = len(alike) >= FEWEST_PARTS
         if enough and sum(part.clearness for part in alike) > sum(part.clearness for part in best):
             best = alike

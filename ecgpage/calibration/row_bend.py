@@ -79,7 +79,7 @@ def _levels(traces: Sequence[LeadTrace], to_paper: np.ndarray) -> tuple[np.ndarr
 def _fit(terms: np.ndarray, heights: np.ndarray, rows: np.ndarray) -> np.ndarray:
     """Coefficients (K,) of terms (N, K) that, with a height for each row, make the heights (N,); robust."""
     alone = (rows[:, None] == np.unique(rows)).astype(float)
-    design = np.column_stack([terms, 100 * alone])
+    design = np.column_stack([terms, 100 * alone])  # so large that `fit_terms` does not hold rows near 0
     coefficients, _ = fit_terms(design, heights - np.median(heights), np.ones(len(heights)))
     return coefficients[: terms.shape[1]]
 

@@ -14,6 +14,8 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from ecgpage.geometry import box_corners
+
 BORDER = 3.0
 """Pixels within which a side runs along the picture's border."""
 
@@ -145,13 +147,10 @@ def _enclosed(edges: np.ndarray) -> np.ndarray:
 
 def largest_quad(mask: np.ndarray, settings: OutlineSettings) -> np.ndarray | None:
     """Return the (4, 2) corners, ordered, of the mask's largest contour if it is a plausible sheet, else None."""
-    contours, _ = cv2.findContours(mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
-    if not contours:
+    contour = _largest_contour(mask, settings)
+    if contour is None:
         return None
-    contour = max(contours, key=cv2.contourArea)
     area = cv2.contourArea(contour)
-    if area < settings.smallest_area * mask.size:
-        return None
     hull = cv2.convexHull(contour)
     for share in np.geomspace(0.008, 0.08, 14):
         polygon = cv2.approxPolyDP(hull, share * cv2.arcLength(hull, True), True)[:, 0]
@@ -170,12 +169,8 @@ def cut_quad(mask: np.ndarray, settings: OutlineSettings) -> np.ndarray | None:
 
     The contour's sides along the picture's border are not the sheet's; three or four others must be left.
     """
-    contours, _ = cv2.findContours(mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
-    if not contours:
-        return None
-    contour = max(contours, key=cv2.contourArea)
-    area = cv2.contourArea(contour)
-    if area < settings.smallest_area * mask.size:
+    contour = _largest_contour(mask, settings)
+    if contour is None:
         return None
     hull = cv2.convexHull(contour)
     shortest = settings.smallest_side * max(mask.shape)
@@ -199,8 +194,14 @@ def cut_quad(mask: np.ndarray, settings: OutlineSettings) -> np.ndarray | None:
 
 def _frame(shape: tuple[int, ...]) -> np.ndarray:
     """The corners (4, 2) of a picture of (height, width) shape."""
-    last = np.array([shape[1] - 1, shape[0] - 1])
-    return np.array([[0, 0], [1, 0], [1, 1], [0, 1]]) * last
+    return box_corners((0, 0, shape[1] - 1, shape[0] - 1))
+
+
+def _largest_contour(mask: np.ndarray, settings: OutlineSettings) -> np.ndarray | None:
+    """The mask's largest outer contour, (N, 1, 2) int, as of OpenCV; None where it is too small for a sheet."""
+    contours, _ = cv2.findContours(mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    contour = max(contours, key=cv2.contourArea, default=None)
+    return None if contour is None or cv2.contourArea(contour) < settings.smallest_area * mask.size else contour
 
 
 def _along_border(side: np.ndarray, shape: tuple[int, ...]) -> bool:
@@ -220,11 +221,19 @@ def _completed(sides: np.ndarray, shape: tuple[int, ...]) -> np.ndarray | None:
         away = (_frame(shape) - sides[1, 0]) @ normal
         furthest = _frame(shape)[int(np.argmax(away * np.sign(normal @ (sides[2, 1] - sides[1, 0]))))]
         sides = np.concatenate([sides, [[furthest + along, furthest]]])
-    lines = [np.cross(np.append(start, 1.0), np.append(end, 1.0)) for start, end in sides]
-    corners = [np.cross(lines[k - 1], lines[k]) for k in range(4)]
-    if any(abs(corner[2]) < 1e-9 for corner in corners):
-        return None
-    return order_corners(np.array([corner[:2] / corner[2] for corner in corners]))
+    corners = _crossings([_line(start, end) for start, end in sides])
+    return None if corners is None else order_corners(corners)
+
+
+def _line(start: np.ndarray, end: np.ndarray) -> np.ndarray:
+    """The line (a, b, c), a x + b y + c = 0, through two points (2,)."""
+    return np.cross(np.append(start, 1.0), np.append(end, 1.0))
+
+
+def _crossings(lines: list[np.ndarray]) -> np.ndarray | None:
+    """Where each of some lines (a, b, c) crosses the one before it, (N, 2); None where two are parallel."""
+    corners = np.array([np.cross(lines[k - 1], lines[k]) for k in range(len(lines))])
+    return None if (np.abs(corners[:, 2]) < 1e-9).any() else corners[:, :2] / corners[:, 2:]
 
 
 def order_corners(points: np.ndarray) -> np.ndarray:
@@ -270,12 +279,10 @@ def refine_corners(
     lines, support = [], []
     for k in range(4):
         line, share = _fit_side(image, quad[k], quad[(k + 1) % 4], reach, inset)
-        lines.append(line)
+        lines.append(line / max(1e-9, float(np.hypot(*line[:2]))))
         support.append(share)
-    corners = [np.cross(lines[k - 1], lines[k]) for k in range(4)]
-    if any(abs(corner[2]) < 1e-9 for corner in corners):
-        return quad, np.zeros(4)
-    return np.array([corner[:2] / corner[2] for corner in corners]), np.array(support)
+    corners = _crossings(lines)
+    return (quad, np.zeros(4)) if corners is None else (corners, np.array(support))
 
 
 def _fit_side(
@@ -287,8 +294,7 @@ def _fit_side(
     places = start + np.linspace(0.04, 0.96, 240)[:, None] * (end - start)
     places = places[(places >= inset).all(axis=1) & (places <= _frame(image.shape)[2] - inset).all(axis=1)]
     if len(places) < FEWEST_PLACES:
-        line = np.cross(np.append(start, 1.0), np.append(end, 1.0))
-        return line / max(1e-9, float(np.hypot(*line[:2]))), np.nan
+        return _line(start, end), np.nan
     steps = np.arange(-np.ceil(reach), np.ceil(reach) + 0.5, 0.5)
     points = (places[:, None] + steps[None, :, None] * normal).astype(np.float32)  # (N, S, 2)
     colors = cv2.remap(image, points[..., 0], points[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
@@ -305,8 +311,7 @@ def _fit_side(
     strong = height > np.maximum(12.0, 1.5 * np.median(change, axis=1))
     line, good = _robust_line(distance[strong], offset[strong], tolerance=max(1.0, reach / 6))
     normal_line = start + line[1] * normal, end + (line[1] + line[0] * float(np.hypot(*(end - start)))) * normal
-    cross = np.cross(np.append(normal_line[0], 1.0), np.append(normal_line[1], 1.0))
-    return cross / max(1e-9, float(np.hypot(*cross[:2]))), good / len(places)
+    return _line(*normal_line), good / len(places)
 
 
 def _robust_line(x: np.ndarray, y: np.ndarray, tolerance: float) -> tuple[np.ndarray, int]:
