@@ -31,6 +31,7 @@ LEAST_LEAD = 0.2
 
 _MARGIN = 2.0  # mm kept around what is looked at
 _SLACK = 0.7  # mm that a pulse's foot may lie off its row's zero line
+_OVER = 2.0  # mm above a pulse that are looked at for ink
 _STROKE = 0.35  # mm, half of the width within which a stroke's ink is looked for
 _PRINTED = 0.5  # presence from which on a trace's point is ink
 
@@ -52,15 +53,19 @@ def find_pulse(
     paper that is not flat.
     Pulses stand above one another, left or right of the rows, with their feet on the zero lines.
     """
-    rows = {trace.lead.row: trace.zero for trace in traces if np.isfinite(trace.zero)}
-    ink = _InkScale.of(image, paper_to_picture, traces, bend) if rows else None
+    zeros = sorted({trace.lead.row: trace.zero for trace in traces if np.isfinite(trace.zero)}.values())
+    ink = _InkScale.of(image, paper_to_picture, traces, bend) if zeros else None
     if ink is None:
         return None
     left = min(trace.lead.box[0] for trace in traces)
     right = max(trace.lead.box[2] for trace in traces)
-    sides = [[ink.patch(start, zero) for zero in rows.values()] for start in (left - REACH, right - _MARGIN)]
+    sides = [[ink.patch(start, zero) for zero in zeros] for start in (left - REACH, right - _MARGIN)]
+    free = [np.inf, *np.diff(zeros)]
     table = np.array(
-        [[max(_shared_score(patches, height, width) for patches in sides) for width in WIDTHS] for height in HEIGHTS]
+        [
+            [max(_shared_score(patches, free, height, width) for patches in sides) for width in WIDTHS]
+            for height in HEIGHTS
+        ]
     )
     height = _clear_best(table.max(axis=1))
     if height is None:
@@ -69,9 +74,10 @@ def find_pulse(
     return Pulse(HEIGHTS[height], None if width is None else WIDTHS[width])
 
 
-def _shared_score(patches: Sequence[np.ndarray], height: float, width: float) -> float:
-    """How well a pulse stands at one column of most of the rows' patches."""
-    return float(np.median([_scores(patch, height, width) for patch in patches], axis=0).max())
+def _shared_score(patches: Sequence[np.ndarray], free: Sequence[float], height: float, width: float) -> float:
+    """How well a pulse stands at one column of most of the rows' patches; free: mm up to the next row's zero line."""
+    scores = [_scores(patch, height, width, height + _OVER < up) for patch, up in zip(patches, free, strict=True)]
+    return float(np.median(scores, axis=0).max())
 
 
 def _clear_best(scores: np.ndarray) -> int | None:
@@ -133,11 +139,11 @@ def _brightness(image: np.ndarray, points: np.ndarray) -> np.ndarray:
     return image[y[inside], x[inside]].mean(axis=1)
 
 
-def _scores(patch: np.ndarray, height: float, width: float) -> np.ndarray:
+def _scores(patch: np.ndarray, height: float, width: float, alone: bool) -> np.ndarray:
     """How well a pulse of this size stands at each column of a patch, the best foot within the slack: (columns,).
 
     The least inked of its two flanks and its top, less the ink in the same place above the top, where a taller one or
-    a lead's trace would go on.
+    a lead's trace would go on; unless it is not alone there, and the next row's pulse goes on.
     """
     near = round(_STROKE * PIXELS_PER_MM)
     wide = cv2.dilate(patch, np.ones((1, 2 * near + 1), np.uint8))  # for upright strokes
@@ -145,20 +151,20 @@ def _scores(patch: np.ndarray, height: float, width: float) -> np.ndarray:
     across, up = round(width * PIXELS_PER_MM), round(height * PIXELS_PER_MM)
     foot = round((max(HEIGHTS) + _MARGIN) * PIXELS_PER_MM)
     slack = round(_SLACK * PIXELS_PER_MM)
-    clear = round(PIXELS_PER_MM * 1.0)
+    clear, over = round(PIXELS_PER_MM * 1.0), round(PIXELS_PER_MM * _OVER)
     inner = max(1, round(0.6 * PIXELS_PER_MM))
     columns = patch.shape[1] - across
     best = np.full(patch.shape[1], -1.0)
     for bottom in range(foot - slack, foot + slack + 1):
         top = bottom - up
         flank = wide[top + near : bottom - near].mean(axis=0)
-        above = wide[max(0, top - 2 * clear) : max(1, top - near - 1)].mean(axis=0)
+        above = wide[max(0, top - over) : max(1, top - near - 1)].mean(axis=0)
         level = cv2.blur(tall[top : top + 1], (2 * (across // 2) + 1, 1))[0]
         hollow = patch[top + clear : bottom - clear].mean(axis=0)
         hollow = cv2.blur(hollow[None], (max(1, 2 * ((across - 2 * inner) // 2) + 1), 1))[0]
         sides = np.minimum(flank[:columns], flank[across : across + columns])
         middle = np.arange(columns) + across // 2
-        over = np.maximum(above[:columns], above[across : across + columns])
-        score = np.minimum(sides, level[middle]) - np.maximum(over, hollow[middle])
+        taller = np.maximum(above[:columns], above[across : across + columns]) if alone else 0.0
+        score = np.minimum(sides, level[middle]) - np.maximum(taller, hollow[middle])
         best[:columns] = np.maximum(best[:columns], score)
     return best

@@ -23,15 +23,17 @@ USUAL_SQUARES = (5.0, 1.0)
 NESTED_SQUARE = 5.0
 """Millimetres between strong lines with finer ones inside."""
 
-OTHER_SQUARES = (2.0, 2.5, 10.0, 0.5)
-"""What is seen where lines fall between pixels or only every second one is printed; tried when no usual one fits."""
+OTHER_SQUARES = {2.0: 12.5, 2.5: 50.0, 10.0: 12.5, 0.5: 50.0}
+"""What is seen where lines fall between pixels or only every second one is printed, or at another paper speed, mm/s, at
+which they are usual squares; tried when no usual one fits."""
 
 LARGE_SQUARE, CLEAR = 10.0, 2.0
 """The largest of those, and strength (see ``GridEstimate``) from which on a pattern may be that: most of ten
 millimetres are no grid's."""
 
-LARGEST_DISAGREEMENT = 0.12
-"""Ratio, as a natural logarithm, by which the leads' lengths may differ from the grid's: boxes are not measures."""
+LARGEST_DISAGREEMENT, LARGEST_IF_DOUBTFUL = 0.12, 0.06
+"""Ratio, as a natural logarithm, by which the leads' lengths may differ from the grid's: boxes are not measures; less
+from those of a pattern that is not clear, for chance finds one in any picture."""
 
 PAPER_WIDTH = 280.0
 """Millimetres across a usual page: what is assumed when neither grid nor leads tell."""
@@ -52,7 +54,7 @@ def calibrate(page: Page, leads: Sequence[LeadBox], grid: GridEstimate) -> Calib
             bend = measure_bend(grid, calibration.paper_to_page)
             bend = follow_grid(page, grid, calibration.paper_to_page, square, bend)
             speed = paper_speed(leads, grid, square)
-            return replace(calibration, speed=speed, bend=bend, usual_squares=square in USUAL_SQUARES)
+            return replace(calibration, speed=speed, bend=bend, unusual=OTHER_SQUARES.get(square))
     scale = layout_scale(leads)
     if scale is None:
         raise PageError(
@@ -108,10 +110,11 @@ def square_millimeters(leads: Sequence[LeadBox], grid: GridEstimate) -> float | 
     if not len(ratios):
         return NESTED_SQUARE if grid.nested else _by_paper_width(grid)
     measured = _usual(ratios)
-    if grid.nested and _nearest(NESTED_SQUARE * MILLIMETERS_PER_SECOND / measured, SPEEDS) is not None:
+    limit = LARGEST_DISAGREEMENT if grid.strength >= CLEAR else LARGEST_IF_DOUBTFUL
+    if grid.nested and _nearest(NESTED_SQUARE * MILLIMETERS_PER_SECOND / measured, SPEEDS, limit) is not None:
         return NESTED_SQUARE
-    for squares in (USUAL_SQUARES, OTHER_SQUARES):
-        if (square := _nearest(measured, squares)) is not None:
+    for squares in (USUAL_SQUARES, tuple(OTHER_SQUARES)):
+        if (square := _nearest(measured, squares, limit)) is not None:
             return square if square < LARGE_SQUARE or grid.strength >= CLEAR else None
     return None
 
@@ -130,10 +133,10 @@ def _usual(ratios: np.ndarray) -> float:
     return float(np.exp(np.median(np.log(ratios))))
 
 
-def _nearest(value: float, choices: Sequence[float]) -> float | None:
-    """The choice that a value agrees with, or None."""
+def _nearest(value: float, choices: Sequence[float], limit: float = LARGEST_DISAGREEMENT) -> float | None:
+    """The choice that a value agrees with, up to a natural logarithm of their ratio, or None."""
     off = np.abs(np.log(value / np.array(choices)))
-    return choices[int(np.argmin(off))] if off.min() <= LARGEST_DISAGREEMENT else None
+    return choices[int(np.argmin(off))] if off.min() <= limit else None
 
 
 def _millimeters_per_square(leads: Sequence[LeadBox], grid: GridEstimate) -> np.ndarray:

@@ -50,6 +50,9 @@ SAME_LINE = 4.0
 HALF_WIDTH, HALF_HEIGHT = 6.0, 2.0
 """Half of what a printed value takes, mm."""
 
+HALF_PROBABILITY = 0.8
+"""Above which a second gain in the line counts as read where it is half the first, as chest leads have it."""
+
 LEAST_DOUBT = 0.5
 """From which on a second gain in the line, though not sure, keeps the first from being taken for all leads'."""
 
@@ -185,7 +188,8 @@ def _limb_and_chest(first: _Seen, others: Sequence[_Seen]) -> Gains | None:
     for other in others:
         if other.value != first.value and abs(other.y - first.y) <= SAME_LINE and abs(other.x - first.x) > HALF_WIDTH:
             left, right = sorted((first, other), key=lambda seen: seen.x)
-            return (left.value, right.value) if other.is_sure else None
+            read = other.is_sure or (left.value == 2 * right.value and other.likely > HALF_PROBABILITY)
+            return (left.value, right.value) if read else None
     return first.value, first.value
 
 

@@ -16,8 +16,8 @@ ROWS = (40.0, 70.0, 100.0)
 LEFT, RIGHT = 40.0, 165.0
 
 
-def page(height=None, width=5.0, *, right=False, noise=0.0, seed=0):
-    """Squared paper with three rows of traces and, unless ``height`` is None, a pulse beside each."""
+def page(height=None, width=5.0, *, right=False, rows=ROWS, noise=0.0, seed=0):
+    """Squared paper with rows of traces and, unless ``height`` is None, a pulse beside each."""
     image = np.full((910, 1400, 3), (255, 250, 245), np.uint8)
     for k in range(0, 200):
         colour, thick = ((235, 130, 130), 2) if k % 5 == 0 else ((250, 215, 210), 1)
@@ -25,7 +25,7 @@ def page(height=None, width=5.0, *, right=False, noise=0.0, seed=0):
         cv2.line(image, (at, 0), (at, 910), colour, thick)
         cv2.line(image, (0, at), (1400, at), colour, thick)
     traces = []
-    for row, zero in enumerate(ROWS):
+    for row, zero in enumerate(rows):
         x = np.linspace(LEFT, RIGHT, 3000)
         y = zero - 3 * np.sin(x / 2) ** 8
         draw(image, np.stack([x, y], axis=1))
@@ -50,6 +50,19 @@ def draw(image, points):
 def test_a_pulse_is_measured_on_either_side(height, width, right):
     image, traces = page(height, width, right=right, noise=12.0)
     assert find_pulse(image, PAPER_TO_PICTURE, traces) == Pulse(height, width)
+
+
+@pytest.mark.parametrize("apart", [16.5, 18.5, 21.0])
+def test_pulses_that_reach_into_the_row_above_are_measured(apart):
+    rows = tuple(40.0 + apart * k for k in range(5))
+    assert find_pulse(*with_paper(page(20.0, rows=rows, noise=12.0))) == Pulse(20.0, 5.0)
+
+
+@pytest.mark.parametrize("height", HEIGHTS)
+def test_pulses_of_close_rows_are_not_taken_for_taller_ones(height):
+    for apart in (height + 0.8, height + 1.6, height + 3.0):
+        rows = tuple(40.0 + apart * k for k in range(4))
+        assert find_pulse(*with_paper(page(height, rows=rows, noise=12.0))) in (None, Pulse(height, 5.0))
 
 
 @pytest.mark.parametrize("seed", range(3))

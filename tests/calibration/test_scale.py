@@ -52,6 +52,16 @@ def test_ten_millimetres_are_taken_of_clear_lines_alone():
     assert square_millimeters((lead(8.0),), replace(grid, strength=1.7)) is None
 
 
+def test_a_faint_pattern_must_agree_better_with_the_leads():
+    """Squares and leads differ by 9 %: a clear pattern is believed, a faint one is found by chance in any picture."""
+    clear = even_grid(40.0)
+    faint = replace(clear, strength=1.9)
+    assert square_millimeters((lead(8.0, stretch=0.915),), clear) == 5.0
+    assert square_millimeters((lead(8.0, stretch=0.915),), faint) is None
+    assert square_millimeters((lead(8.0, stretch=0.96),), faint) == 5.0
+    assert calibrate(PAGE, (lead(8.0, stretch=0.915),), faint).source == "layout"
+
+
 def test_a_contradicted_grid_gives_way_to_the_layout():
     calibration = calibrate(PAGE, (lead(8.0),), even_grid(8.0 * 3.4))  # 3.4 mm: no paper has such squares
     assert calibration.source == "layout"

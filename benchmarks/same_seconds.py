@@ -1,0 +1,78 @@
+"""How surely columns that show the same seconds are told: ``python -m benchmarks.same_seconds -d DATA [-n RECORDS]``.
+
+Each record's leads stand as traces of a page, with the noise of a reading, in columns that follow each other and in
+columns that all show the first seconds, with a rhythm strip and without. Columns of the table: how many of the former
+are taken to follow each other, and how many of the latter to show the same seconds, %.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from ecgpage.calibration.simultaneous import show_same_seconds
+from ecgpage.io import find_records, read_signal
+from ecgpage.leads import LEADS, MILLIMETERS_PER_SECOND, PageLayout, by_columns, layout_grid, standard_leads
+from ecgpage.recording import LeadBox, LeadTrace
+from ecgpage.reporting import text_table
+
+SECONDS, FS = 10.0, 250.0
+GRIDS = {"3x4": by_columns(LEADS, 4), "6x2": by_columns(LEADS, 2)}
+LEFT, ROW, GAIN = 30.0, 30.0, 10.0
+"""mm of the rows' start, mm between them, mm/mV."""
+
+NOISE, ASTRAY = 0.05, 0.03
+"""mm by which each point of a trace is off in height, and a whole trace in time."""
+
+
+def page(signal: np.ndarray, layout: PageLayout, same: bool, rng: np.random.Generator) -> list[LeadTrace]:
+    """Traces of a signal, (samples, 12) mV at ``FS``, in a layout of columns that follow each other, with the times of
+    those; same: all columns show the first seconds."""
+    traces = []
+    for lead in layout.leads:
+        count = round(lead.duration * FS)
+        first = 0 if same and not lead.strip else round(lead.start * FS)
+        x = LEFT + MILLIMETERS_PER_SECOND * (lead.offset + np.arange(count) / FS) + rng.normal(0.0, ASTRAY)
+        zero = ROW * (1 + lead.row)
+        y = zero - GAIN * signal[first : first + count, LEADS.index(lead.name)] + rng.normal(0.0, NOISE, count)
+        box = (float(x[0]), float(y.min()), float(x[-1]), float(y.max()))
+        known = LeadBox(lead.name, box, 1.0, lead.strip, lead.row, lead.column, lead.start, lead.duration)
+        traces.append(LeadTrace(known, x, y, np.ones(count), np.full(count, 0.1), zero))
+    return traces
+
+
+def read(record: Path) -> np.ndarray | None:
+    """The first ten seconds of a record, (2500, 12) mV at ``FS``; None where a lead lacks any of them."""
+    signal, fs, names = read_signal(record)
+    signal, times = standard_leads(signal, names), np.arange(round(SECONDS * FS)) / FS
+    known = signal[: round(SECONDS * fs)]
+    if len(known) < round(SECONDS * fs) or not np.isfinite(known).all():
+        return None
+    return np.stack([np.interp(times, np.arange(len(signal)) / fs, lead) for lead in signal.T], axis=1)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Place, ask, and print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("-d", "--data", type=Path, required=True, help="folder of WFDB records")
+    parser.add_argument("-n", "--number", type=int, default=200, help="records, at random")
+    options = parser.parse_args(arguments)
+    rng = np.random.default_rng(0)
+    names = find_records(options.data)
+    chosen = [options.data / names[index] for index in rng.permutation(len(names))[: options.number]]
+    signals = [signal for record in chosen if (signal := read(record)) is not None]
+    rows = []
+    for grid, strips in ((grid, strips) for grid in GRIDS for strips in ((), ("II",))):
+        layout = layout_grid(GRIDS[grid], strips, SECONDS)
+        right = [
+            [show_same_seconds(page(signal, layout, same, rng)) == same for signal in signals] for same in (False, True)
+        ]
+        rows.append((grid, ", ".join(strips) or "none", len(signals), *(100 * np.mean(one) for one in right)))
+    print(text_table(("columns", "strip", "records", "following %", "same seconds %"), rows, digits=1))
+
+
+if __name__ == "__main__":
+    main()
