@@ -13,7 +13,7 @@ from benchmarks.bends import KINDS, bent, bent_picture
 from benchmarks.bends import errors as bend_errors
 from benchmarks.calibration import page_errors
 from benchmarks.column_gaps import true_gap, with_gaps
-from benchmarks.detection import leads_named, leads_right, true_boxes, turned
+from benchmarks.detection import leads_named, leads_paired, leads_right, true_boxes, turned
 from benchmarks.digitizer_choices import CHOICES, draw_batches, evaluate
 from benchmarks.learning_curve import follow
 from benchmarks.pace import as_page, both_paces, fit_odds
@@ -60,6 +60,20 @@ def test_a_lead_is_right_where_name_and_place_are():
     assert (
         leads_right((), boxes, classes) == leads_right((LeadBox("I", (0, 0, 1, 1), 1.0),), boxes[:0], classes[:0]) == 0
     )
+
+
+def test_in_pairs_a_box_names_one_lead():
+    """II, tall, overlaps the box of I more than I's own does, and is not I's for that: it is nearer to II's own."""
+    boxes, classes = np.array([[0.0, 0, 10, 6], [0, 4, 10, 16]]), np.array([0, 1])
+    first, second = LeadBox("I", (0, 0, 10, 3), 1.0), LeadBox("II", (0, 1, 10, 16), 1.0)
+    assert leads_named((first, second), boxes, classes) == leads_paired((first, second), boxes, classes) == 2
+    near = LeadBox("I", (0, 0, 10, 1), 1.0)
+    assert leads_named((near, second), boxes, classes) == 1
+    assert leads_paired((near, second), boxes, classes) == 2
+    assert leads_paired((replace(near, name="V1"), second), boxes, classes) == 1
+    assert leads_paired((second,), boxes, classes) == 1
+    assert leads_paired((LeadBox("I", (40, 0, 50, 10), 1.0),), boxes, classes) == 0
+    assert leads_paired((), boxes, classes) == leads_paired((first,), boxes[:0], classes[:0]) == 0
 
 
 def test_a_lead_is_named_by_the_found_one_that_overlaps_it_most():

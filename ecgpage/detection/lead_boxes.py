@@ -13,6 +13,10 @@ from ecgpage.recording import LeadBox
 STRIP_WIDTH = 1.6
 """A box this many times as wide as a short lead is a rhythm strip."""
 
+PART, BESIDE = 0.5, 0.8
+"""Share of a rhythm strip's score up to which a box is taken for a part of it, where it lies within the strip's width
+and shares so much of its height (the smaller over both together)."""
+
 LEAST_SCORE = 0.25
 """A box below this score counts only where a recognised arrangement expects one."""
 
@@ -48,7 +52,8 @@ class Candidate:
 def candidates(boxes: Sequence[LeadBox], overlap: float = 0.72) -> list[Candidate]:
     """The distinct places among detected boxes, best-scored first.
 
-    Boxes that overlap a better one by more than ``overlap`` (IoU), whatever their names, are the same place.
+    Boxes that overlap a better one by more than ``overlap`` (IoU), whatever their names, are the same place. What is
+    but a part of a rhythm strip, see ``PART``, is none.
     """
     groups: list[list[LeadBox]] = []
     for box in sorted(boxes, key=lambda candidate: -candidate.score):
@@ -57,7 +62,18 @@ def candidates(boxes: Sequence[LeadBox], overlap: float = 0.72) -> list[Candidat
             groups.append([box])
         else:
             group.append(box)
-    return [_candidate(group) for group in groups]
+    best = [group[0] for group in groups]
+    return [_candidate(group) for group in groups if not any(_is_part(group[0], strip) for strip in best)]
+
+
+def _is_part(one: LeadBox, strip: LeadBox) -> bool:
+    """Whether a box shows no lead of its own but a part of a rhythm strip."""
+    if one.score > PART * strip.score or STRIP_WIDTH * width(one) > width(strip):
+        return False
+    if not strip.box[0] <= (one.box[0] + one.box[2]) / 2 <= strip.box[2]:
+        return False
+    upright = (0.0, one.box[1], 1.0, one.box[3]), (0.0, strip.box[1], 1.0, strip.box[3])
+    return iou(*upright) >= BESIDE
 
 
 def _candidate(group: Sequence[LeadBox]) -> Candidate:
