@@ -184,7 +184,8 @@ def main() -> None:
     rows = []
     for folder in options.pages:
         map50, map50_95, arranged, read = judge(folder, pipeline, note, options.angle)
-        rows.append((folder.name, map50, map50_95, *arranged[2:], *read))
+        found = (arranged.leads, arranged.named, arranged.paired, arranged.pages)
+        rows.append((folder.name, map50, map50_95, *found, *read))
     shares = ("leads right %", "named %", "paired %", "pages right %")
     columns = ("pages", "mAP50", "mAP50-95", *shares, "read: mAP50", "mAP50-95", *shares)
     print(text_table(columns, rows, digits=3))

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -55,7 +56,7 @@ def read(record: Path) -> np.ndarray | None:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Place, ask, and print."""
+    """Set each record's leads as traces in either order, and print how often it is told."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("-d", "--data", type=Path, required=True, help="folder of WFDB records")
     parser.add_argument("-n", "--number", type=int, default=200, help="records, at random")
@@ -65,7 +66,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     chosen = [options.data / names[index] for index in rng.permutation(len(names))[: options.number]]
     signals = [signal for record in chosen if (signal := read(record)) is not None]
     rows = []
-    for grid, strips in ((grid, strips) for grid in GRIDS for strips in ((), ("II",))):
+    for grid, strips in product(GRIDS, ((), ("II",))):
         layout = layout_grid(GRIDS[grid], strips, SECONDS)
         right = [
             [show_same_seconds(page(signal, layout, same, rng)) == same for signal in signals] for same in (False, True)

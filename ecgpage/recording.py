@@ -72,8 +72,8 @@ class Calibration:
     pixels_per_mm: (x, y), page pixels at the page's middle.
     source: "grid" where the printed grid was measured, "layout" where it fell back to the extent of the leads.
     speed: mm/s; gains: mm/mV of limb and of chest leads; the usual ones unless page, print or pulse tell others.
-    bend: of paper that is not flat, beside the homography. unusual: where the grid's lines were taken to be neither 1
-    nor 5 mm apart to make the usual speed of it, the speed, mm/s, at which they are: millimetres may be those of that.
+    bend: of paper that is not flat, beside the homography. usual_squares: whether the grid's lines were taken to be 1
+    or 5 mm apart; where not, the millimetres may be twice or half the true ones, as of another paper speed.
     """
 
     paper_to_page: np.ndarray
@@ -82,7 +82,7 @@ class Calibration:
     speed: float = MILLIMETERS_PER_SECOND
     gains: Gains = USUAL_GAINS
     bend: Bend | None = None
-    unusual: float | None = None
+    usual_squares: bool = True
 
     @property
     def is_usual(self) -> bool:

@@ -29,7 +29,7 @@ SMALLEST_IMAGE = 48
 """Pixels a side from which on a grid is looked for."""
 
 QUARTER_TURN = np.array([[0.0, 1.0], [-1.0, 0.0]])
-"""Of a lattice's coordinates."""
+"""Lattice coordinates (x, y) to those of lines that are numbered as seen after a quarter turn counterclockwise."""
 
 DIAGONAL_AGREEMENT, DIAGONAL_STRENGTH = 0.9, 1.5
 """Agreement and strength (see ``GridEstimate``) of the pattern whose diagonals were found, where it is really there."""
@@ -167,7 +167,7 @@ class GridEstimate:
     def turned(self, page_to_other: np.ndarray, size: tuple[int, int]) -> GridEstimate:
         """As ``moved``, to a page turned by quarter turns: lines are numbered to its right and downwards."""
         moved = self.moved(page_to_other, size)
-        if moved.lattice_to_page is None or moved.vectors is None:
+        if moved.lattice_to_page is None or moved.vectors is None or moved.pitch is None:
             return moved
         turns = [np.linalg.matrix_power(QUARTER_TURN, times) for times in range(4)]
         turn = max(turns, key=lambda candidate: np.trace(candidate @ moved.vectors))

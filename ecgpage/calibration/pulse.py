@@ -31,7 +31,7 @@ LEAST_LEAD = 0.2
 
 _MARGIN = 2.0  # mm kept around what is looked at
 _SLACK = 0.7  # mm that a pulse's foot may lie off its row's zero line
-_OVER = 2.0  # mm above a pulse that are looked at for ink
+_ABOVE = 2.0  # mm above a pulse that are looked at for ink
 _STROKE = 0.35  # mm, half of the width within which a stroke's ink is looked for
 _PRINTED = 0.5  # presence from which on a trace's point is ink
 
@@ -75,8 +75,9 @@ def find_pulse(
 
 
 def _shared_score(patches: Sequence[np.ndarray], free: Sequence[float], height: float, width: float) -> float:
-    """How well a pulse stands at one column of most of the rows' patches; free: mm up to the next row's zero line."""
-    scores = [_scores(patch, height, width, height + _OVER < up) for patch, up in zip(patches, free, strict=True)]
+    """How well a pulse stands at one column of most of the rows' patches; free: mm up to the row above, its zero line,
+    where that row's own pulse begins."""
+    scores = [_scores(patch, height, width, height + _ABOVE < up) for patch, up in zip(patches, free, strict=True)]
     return float(np.median(scores, axis=0).max())
 
 
@@ -139,11 +140,11 @@ def _brightness(image: np.ndarray, points: np.ndarray) -> np.ndarray:
     return image[y[inside], x[inside]].mean(axis=1)
 
 
-def _scores(patch: np.ndarray, height: float, width: float, alone: bool) -> np.ndarray:
+def _scores(patch: np.ndarray, height: float, width: float, free: bool) -> np.ndarray:
     """How well a pulse of this size stands at each column of a patch, the best foot within the slack: (columns,).
 
-    The least inked of its two flanks and its top, less the ink in the same place above the top, where a taller one or
-    a lead's trace would go on; unless it is not alone there, and the next row's pulse goes on.
+    The least inked of its two flanks and its top, less the ink inside, and less that above the flanks, where a taller
+    one or a lead's trace would go on. free: whether none is expected there; the row above's pulse may stand there.
     """
     near = round(_STROKE * PIXELS_PER_MM)
     wide = cv2.dilate(patch, np.ones((1, 2 * near + 1), np.uint8))  # for upright strokes
@@ -151,20 +152,20 @@ def _scores(patch: np.ndarray, height: float, width: float, alone: bool) -> np.n
     across, up = round(width * PIXELS_PER_MM), round(height * PIXELS_PER_MM)
     foot = round((max(HEIGHTS) + _MARGIN) * PIXELS_PER_MM)
     slack = round(_SLACK * PIXELS_PER_MM)
-    clear, over = round(PIXELS_PER_MM * 1.0), round(PIXELS_PER_MM * _OVER)
+    clear, reach = round(PIXELS_PER_MM * 1.0), round(PIXELS_PER_MM * _ABOVE)
     inner = max(1, round(0.6 * PIXELS_PER_MM))
     columns = patch.shape[1] - across
     best = np.full(patch.shape[1], -1.0)
     for bottom in range(foot - slack, foot + slack + 1):
         top = bottom - up
         flank = wide[top + near : bottom - near].mean(axis=0)
-        above = wide[max(0, top - over) : max(1, top - near - 1)].mean(axis=0)
+        above = wide[max(0, top - reach) : max(1, top - near - 1)].mean(axis=0)
         level = cv2.blur(tall[top : top + 1], (2 * (across // 2) + 1, 1))[0]
         hollow = patch[top + clear : bottom - clear].mean(axis=0)
         hollow = cv2.blur(hollow[None], (max(1, 2 * ((across - 2 * inner) // 2) + 1), 1))[0]
         sides = np.minimum(flank[:columns], flank[across : across + columns])
         middle = np.arange(columns) + across // 2
-        taller = np.maximum(above[:columns], above[across : across + columns]) if alone else 0.0
+        taller = np.maximum(above[:columns], above[across : across + columns]) if free else 0.0
         score = np.minimum(sides, level[middle]) - np.maximum(taller, hollow[middle])
         best[:columns] = np.maximum(best[:columns], score)
     return best

@@ -23,13 +23,13 @@ USUAL_SQUARES = (5.0, 1.0)
 NESTED_SQUARE = 5.0
 """Millimetres between strong lines with finer ones inside."""
 
-OTHER_SQUARES = {2.0: 12.5, 2.5: 50.0, 10.0: 12.5, 0.5: 50.0}
-"""What is seen where lines fall between pixels or only every second one is printed, or at another paper speed, mm/s, at
-which they are usual squares; tried when no usual one fits."""
+OTHER_SQUARES = {2.0: 2.0, 10.0: 10.0, 2.5: 5.0, 0.5: 1.0}
+"""What squares that fit no usual ones at the usual speed are taken for: where lines fall between pixels, or only every
+second one is printed, for what they seem; half of usual ones for those, at 50 mm/s."""
 
 LARGE_SQUARE, CLEAR = 10.0, 2.0
-"""The largest of those, and strength (see ``GridEstimate``) from which on a pattern may be that: most of ten
-millimetres are no grid's."""
+"""The largest of those, and strength (see ``GridEstimate``) from which on a pattern is clear, and may be that: most
+faint ones of ten millimetres are no grid's."""
 
 LARGEST_DISAGREEMENT, LARGEST_IF_DOUBTFUL = 0.12, 0.06
 """Ratio, as a natural logarithm, by which the leads' lengths may differ from the grid's: boxes are not measures; less
@@ -39,22 +39,23 @@ PAPER_WIDTH = 280.0
 """Millimetres across a usual page: what is assumed when neither grid nor leads tell."""
 
 
-def calibrate(page: Page, leads: Sequence[LeadBox], grid: GridEstimate) -> Calibration:
+def calibrate(page: Page, leads: Sequence[LeadBox], grid: GridEstimate, doubted: bool = True) -> Calibration:
     """Find the millimetres on a straightened page from its grid and the leads' known durations.
 
     leads: boxes in page pixels whose ``duration`` (s) is known; those without one, or of no width, are passed over.
-    Without a grid, or where it contradicts the leads, the page is taken as evenly scaled by the leads' lengths
-    (source "layout"). Raises PageError where there is neither a grid nor a lead of known duration.
+    doubted: whether a pattern that is not clear must agree better with them. Without a grid, or where it contradicts
+    the leads, the page is taken as evenly scaled by the leads' lengths (source "layout"). Raises PageError where there
+    is neither a grid nor a lead of known duration.
     """
     if grid.lattice_to_page is not None:
-        square = square_millimeters(leads, grid)
+        square = square_millimeters(leads, grid, doubted)
         if square is not None:
             paper_to_page = grid.lattice_to_page @ np.diag([1 / square, 1 / square, 1.0])
             calibration = _from_lattice(page, paper_to_page, "grid")
             bend = measure_bend(grid, calibration.paper_to_page)
             bend = follow_grid(page, grid, calibration.paper_to_page, square, bend)
             speed = paper_speed(leads, grid, square)
-            return replace(calibration, speed=speed, bend=bend, unusual=OTHER_SQUARES.get(square))
+            return replace(calibration, speed=speed, bend=bend, usual_squares=square in USUAL_SQUARES)
     scale = layout_scale(leads)
     if scale is None:
         raise PageError(
@@ -85,7 +86,8 @@ def calibrate_again(
     if not grid.found:
         boxes = np.array([map_box(np.linalg.inv(paper_to_page), lead.box) for lead in leads])
         faint = find_faint_grid(page, paper_to_picture, (*boxes[:, :2].min(axis=0), *boxes[:, 2:].max(axis=0)))
-        found = calibrate(page, leads, faint) if faint.found else calibration
+        # it was looked for where the traces say: that it is not clear is no doubt
+        found = calibrate(page, leads, faint, doubted=False) if faint.found else calibration
         if found.source == "grid":
             return found
     bend = bend_of_rows(traces, np.linalg.inv(paper_to_page) @ calibration.paper_to_page)
@@ -99,24 +101,24 @@ def sure_pixels_per_second(grid: GridEstimate) -> float | None:
     return grid.pitch[0] / NESTED_SQUARE * MILLIMETERS_PER_SECOND
 
 
-def square_millimeters(leads: Sequence[LeadBox], grid: GridEstimate) -> float | None:
+def square_millimeters(leads: Sequence[LeadBox], grid: GridEstimate, doubted: bool = True) -> float | None:
     """Return how many millimetres the grid's squares measure, or None where nothing agrees with the leads.
 
-    Strong lines with finer ones inside are 5 mm apart where that agrees with any paper speed. Without any lead of known
-    duration: 5 mm where finer lines are seen inside, else whichever makes the region with a grid most like a usual
-    page's width.
+    doubted: whether a pattern that is not clear must agree better, see ``LARGEST_IF_DOUBTFUL``. Strong lines with finer
+    ones inside are 5 mm apart where that agrees with any paper speed. Without any lead of known duration: 5 mm where
+    finer lines are seen inside, else whichever makes the region with a grid most like a usual page's width.
     """
     ratios = _millimeters_per_square(leads, grid)
     if not len(ratios):
         return NESTED_SQUARE if grid.nested else _by_paper_width(grid)
     measured = _usual(ratios)
-    limit = LARGEST_DISAGREEMENT if grid.strength >= CLEAR else LARGEST_IF_DOUBTFUL
+    limit = LARGEST_IF_DOUBTFUL if doubted and grid.strength < CLEAR else LARGEST_DISAGREEMENT
     if grid.nested and _nearest(NESTED_SQUARE * MILLIMETERS_PER_SECOND / measured, SPEEDS, limit) is not None:
         return NESTED_SQUARE
-    for squares in (USUAL_SQUARES, tuple(OTHER_SQUARES)):
-        if (square := _nearest(measured, squares, limit)) is not None:
-            return square if square < LARGE_SQUARE or grid.strength >= CLEAR else None
-    return None
+    if (square := _nearest(measured, USUAL_SQUARES, limit)) is not None:
+        return square
+    seen = _nearest(measured, tuple(OTHER_SQUARES), limit)
+    return None if seen is None or (seen == LARGE_SQUARE and grid.strength < CLEAR) else OTHER_SQUARES[seen]
 
 
 def paper_speed(leads: Sequence[LeadBox], grid: GridEstimate, square: float) -> float:

@@ -51,7 +51,8 @@ HALF_WIDTH, HALF_HEIGHT = 6.0, 2.0
 """Half of what a printed value takes, mm."""
 
 HALF_PROBABILITY = 0.8
-"""Above which a second gain in the line counts as read where it is half the first, as chest leads have it."""
+"""Above which the less sure of two gains in a line counts as read where the right one is half the left: the chest
+leads' often is half the limb leads'."""
 
 LEAST_DOUBT = 0.5
 """From which on a second gain in the line, though not sure, keeps the first from being taken for all leads'."""

@@ -26,18 +26,15 @@ def apply_scale(
     alone do not tell a page of 5 s at 50 mm/s from one of 10 s at the usual speed, which it is taken for at first: told
     to be the former, its leads last half as long. Where the grid's squares were taken for unusual ones to make the
     usual speed of it, a print of another speed says that they are not: then times are right, and a millivolt measures
-    as many times less or more than is printed as the speed. Where they are usual at 50 mm/s, they are taken to be so
-    unless another speed is printed: hardly any paper has other squares, and five of five drawn pages that seemed to
-    have them ran at that speed. No other printed speed than the leads' lengths give is believed, and without a grid
-    none.
+    as many times less or more than is printed as the speed. No other printed speed than the leads' lengths give is
+    believed, and without a grid none.
     """
     on_grid = calibration.source == "grid"
-    by_print = printed.speed == FAST and on_grid and calibration.unusual is None
+    by_print = printed.speed == FAST and on_grid and calibration.usual_squares
     by_pulse = pulse is not None and pulse.width == FAST_PULSE and printed.speed != MILLIMETERS_PER_SECOND
     fast = calibration.speed == MILLIMETERS_PER_SECOND and (by_print or by_pulse)
     faster = 2.0 if fast else 1.0
-    true = printed.speed or (FAST if calibration.unusual == FAST else calibration.speed)
-    shrunk = calibration.speed / true if on_grid and calibration.unusual is not None else 1.0
+    shrunk = calibration.speed / printed.speed if printed.speed and on_grid and not calibration.usual_squares else 1.0
     limb, chest = printed.gains or calibration.gains
     gains = (shrunk * limb, shrunk * chest) if printed.gains or pulse is None else (pulse.height, pulse.height)
     return at_speed(replace(calibration, gains=gains), traces, faster * calibration.speed)

@@ -13,9 +13,9 @@ from ecgpage.recording import LeadBox
 STRIP_WIDTH = 1.6
 """A box this many times as wide as a short lead is a rhythm strip."""
 
-PART, BESIDE = 0.5, 0.8
-"""Share of a rhythm strip's score up to which a box is taken for a part of it, where it lies within the strip's width
-and shares so much of its height (the smaller over both together)."""
+PART, LEVEL = 0.5, 0.8
+"""Share of a rhythm strip's score up to which a box within its width is taken for a part of it, and share of the height
+of both together that both have."""
 
 LEAST_SCORE = 0.25
 """A box below this score counts only where a recognised arrangement expects one."""
@@ -52,8 +52,8 @@ class Candidate:
 def candidates(boxes: Sequence[LeadBox], overlap: float = 0.72) -> list[Candidate]:
     """The distinct places among detected boxes, best-scored first.
 
-    Boxes that overlap a better one by more than ``overlap`` (IoU), whatever their names, are the same place. What is
-    but a part of a rhythm strip, see ``PART``, is none.
+    Boxes that overlap a better one by more than ``overlap`` (IoU), whatever their names, are the same place. Parts of a
+    rhythm strip, see ``PART``, are left out.
     """
     groups: list[list[LeadBox]] = []
     for box in sorted(boxes, key=lambda candidate: -candidate.score):
@@ -63,17 +63,24 @@ def candidates(boxes: Sequence[LeadBox], overlap: float = 0.72) -> list[Candidat
         else:
             group.append(box)
     best = [group[0] for group in groups]
-    return [_candidate(group) for group in groups if not any(_is_part(group[0], strip) for strip in best)]
+    parts = {id(part) for strip in best for part in _parts(strip, best)}
+    return [_candidate(group) for group in groups if id(group[0]) not in parts]
 
 
-def _is_part(one: LeadBox, strip: LeadBox) -> bool:
-    """Whether a box shows no lead of its own but a part of a rhythm strip."""
-    if one.score > PART * strip.score or STRIP_WIDTH * width(one) > width(strip):
-        return False
-    if not strip.box[0] <= (one.box[0] + one.box[2]) / 2 <= strip.box[2]:
-        return False
-    upright = (0.0, one.box[1], 1.0, one.box[3]), (0.0, strip.box[1], 1.0, strip.box[3])
-    return iou(*upright) >= BESIDE
+def _parts(strip: LeadBox, boxes: Sequence[LeadBox]) -> list[LeadBox]:
+    """Those of the boxes that show no lead of their own but a part of a rhythm strip; none where all of them together
+    are as sure as it is, and it may be a row's leads taken for one."""
+    parts = [box for box in boxes if STRIP_WIDTH * width(box) <= width(strip) and _lies_in(box, strip)]
+    if sum(part.score for part in parts) >= strip.score:
+        return []
+    return [part for part in parts if part.score <= PART * strip.score]
+
+
+def _lies_in(box: LeadBox, strip: LeadBox) -> bool:
+    """Whether a box lies level with a strip and within its width."""
+    both = min(box.box[3], strip.box[3]) - max(box.box[1], strip.box[1])
+    either = max(box.box[3], strip.box[3]) - min(box.box[1], strip.box[1])
+    return strip.box[0] <= (box.box[0] + box.box[2]) / 2 <= strip.box[2] and both >= LEVEL * either
 
 
 def _candidate(group: Sequence[LeadBox]) -> Candidate:

@@ -62,6 +62,21 @@ def test_a_faint_pattern_must_agree_better_with_the_leads():
     assert calibrate(PAGE, (lead(8.0, stretch=0.915),), faint).source == "layout"
 
 
+def test_a_faint_pattern_that_traces_led_to_is_not_doubted():
+    faint = replace(even_grid(40.0), strength=0.9)
+    assert square_millimeters((lead(8.0, stretch=0.915),), faint, doubted=False) == 5.0
+    assert calibrate(PAGE, (lead(8.0, stretch=0.915),), faint, doubted=False).source == "grid"
+
+
+@pytest.mark.parametrize(("seen", "square"), [(2.5, 5.0), (0.5, 1.0)])
+def test_half_the_usual_squares_are_those_of_a_page_at_twice_the_speed(seen, square):
+    """8 px/mm if it ran at 25 mm/s."""
+    calibration = calibrate(PAGE, (lead(8.0),), even_grid(8.0 * seen))
+    assert calibration.speed == 50.0 and calibration.usual_squares
+    assert calibration.pixels_per_mm == pytest.approx((4.0, 4.0))
+    assert square_millimeters((lead(8.0),), even_grid(8.0 * seen)) == square
+
+
 def test_a_contradicted_grid_gives_way_to_the_layout():
     calibration = calibrate(PAGE, (lead(8.0),), even_grid(8.0 * 3.4))  # 3.4 mm: no paper has such squares
     assert calibration.source == "layout"
@@ -106,9 +121,11 @@ def test_sure_squares_tell_the_paper_speed(speed, stretch):
     assert calibration.speed == speed
 
 
-def test_squares_of_unsure_size_leave_the_usual_speed():
-    calibration = calibrate(PAGE, (lead(8.0, stretch=2.0),), even_grid(40.0))
-    assert calibration.speed == 25.0
+@pytest.mark.parametrize("seen", [2.0, 10.0])
+def test_squares_of_unsure_size_leave_the_usual_speed(seen):
+    """Those that would be usual at 12.5 mm/s, where no finer lines tell."""
+    calibration = calibrate(PAGE, (lead(8.0),), even_grid(8.0 * seen))
+    assert calibration.speed == 25.0 and not calibration.usual_squares
 
 
 def looked_at_again(picture, grid=None):

@@ -82,6 +82,7 @@ def test_one_gain_is_not_taken_for_all_beside_another_that_is_not_sure():
     assert printed_scale(chances(line[0], ("5 mm/mV", 40, 40, 0.93))).gains == (10.0, 5.0)  # rare, but not beside 10
     assert printed_scale(chances(line[0], ("5 mm/mV", 40, 40, 0.83))).gains == (10.0, 5.0)  # half of it
     assert printed_scale(chances(line[0], ("20 mm/mV", 40, 40, 0.83))).gains is None
+    assert printed_scale(chances(line[0], ("20 mm/mV", 2, 40, 0.83))).gains == (20.0, 10.0)  # the sure one is half
     assert printed_scale(chances(line[0], ("5 mm/mV", 2, 40, 0.83))).gains is None  # the limb leads' would be half
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from ecgpage.calibration.assembly import assemble
-from ecgpage.calibration.simultaneous import as_same_seconds, show_same_seconds
+from ecgpage.calibration.simultaneous import AT_ONCE, as_same_seconds, show_same_seconds
 from ecgpage.leads import LEADS, PageLayout, layout_3x4
 from ecgpage.recording import LeadBox, LeadTrace
 
@@ -52,6 +52,26 @@ def test_columns_that_are_left_tell_as_well(kept: set[float], same: bool) -> Non
     """The first column was left out: two others tell, one tells nothing."""
     traces = [trace for trace in page(np.arange(0.3, 10, 0.78), same, strips=()) if trace.lead.start in kept]
     assert show_same_seconds(traces) == (same and len(kept) > 1)
+
+
+@pytest.mark.parametrize("same", [True, False])
+def test_columns_tell_beside_a_strip_that_is_read_beside_its_place(same: bool) -> None:
+    """The strip begins 0.2 s late, so that no column's beats stand where its own say."""
+    late = [trace.moved(0.2 * SPEED) if trace.lead.strip else trace for trace in page(IRREGULAR, same)]
+    assert show_same_seconds(late) == same
+
+
+@pytest.mark.parametrize("off", [0.004, 0.03])
+def test_columns_that_show_the_same_seconds_stand_alike_to_the_hundredth_of_a_second(off: float) -> None:
+    traces = page(np.arange(0.3, 10, 0.78), True, strips=())
+    moved = [trace.moved(off * SPEED) if trace.lead.start == 5.0 else trace for trace in traces]
+    assert show_same_seconds(moved) == (off < AT_ONCE)
+
+
+def test_two_waves_of_one_broad_beat_are_no_rhythm() -> None:
+    """One beat to a column, whose upstroke and downstroke are 0.1 s apart."""
+    broad = np.sort(np.concatenate([np.arange(0.4, 10, 2.5), np.arange(0.5, 10, 2.5)]))
+    assert not show_same_seconds(page(broad, False, strips=()))
 
 
 def test_slow_beats_that_stand_alike_without_a_strip_tell_nothing() -> None:

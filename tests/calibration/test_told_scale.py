@@ -61,22 +61,10 @@ def test_a_speed_that_the_lengths_give_stays(found, printed):
 @given(st.sampled_from([12.5, 50.0]), st.sampled_from([None, *GAINS]))
 def test_squares_that_were_made_unusual_give_way_to_print(speed, gain):
     """Of a page of 10 s at 50 mm/s whose 5 mm lines were taken for 2.5 mm: times are right, a millivolt is half."""
-    found = replace(calibration(), unusual=50.0)
+    found = replace(calibration(), usual_squares=False)
     told, [timed] = apply_scale(found, TRACES, PrintedScale(speed, gain and (gain, gain)), None)
     assert told.speed == 25.0 and timed.lead == LEAD
     assert told.gains[0] == (gain or 10.0) * 25.0 / speed
-
-
-@given(st.sampled_from([None, *GAINS]), st.sampled_from([None, 25.0]))
-def test_squares_that_are_usual_at_twice_the_speed_are_those_unless_it_is_printed(gain, printed):
-    """A pulse measures its true share of the same millimetres, whatever they are."""
-    found, print_ = replace(calibration(), unusual=50.0), PrintedScale(printed, gain and (gain, gain))
-    told, [timed] = apply_scale(found, TRACES, print_, None)
-    assert told.speed == 25.0 and timed.lead == LEAD
-    assert told.gains[0] == (gain or 10.0) * (1.0 if printed else 0.5)
-    if gain is None:
-        assert apply_scale(found, TRACES, print_, Pulse(5.0, None))[0].gains == (5.0, 5.0)
-    assert apply_scale(replace(found, unusual=12.5), TRACES, PrintedScale(), None)[0].gains == (10.0, 10.0)
 
 
 def test_without_a_grid_no_printed_speed_is_believed():
