@@ -10,12 +10,13 @@ from ecgpage import pipeline
 from ecgpage.calibration.assembly import limb_lead_quality
 from ecgpage.calibration.grid import nothing_found
 from ecgpage.calibration.scale_reader import PrintedScale
-from ecgpage.geometry import map_box
+from ecgpage.geometry import apply_homography, map_box
 from ecgpage.leads import LEADS, layout_3x4
 from ecgpage.pipeline import Pipeline, digitize_record, merge_pages
 from ecgpage.recording import Calibration, DigitizedPage, LeadBox, LeadTrace, Page, PageError, Recording
 from tests.diagnosis.test_pace import FS as HEART_FS
 from tests.diagnosis.test_pace import heart
+from tests.page.drawn_paper import draw_paper, similarity
 
 PICTURE = np.full((170, 220, 3), 255, np.uint8)
 
@@ -66,6 +67,23 @@ def test_a_page_upside_down_is_turned():
     page, _, leads, _ = Pipeline(UpsideDownOnly(), None).find_leads(PICTURE)
     assert len(leads) == 12
     assert (page.page_to_picture @ [0, 0, 1])[0] > 100
+
+
+def test_a_turned_page_keeps_its_grid():
+    """Its lines are numbered to the right and downwards there, and lie where they are printed."""
+    paper_to_picture = similarity(6.0, 2.0, (600, 800), (65.0, 50.0))
+    picture = draw_paper(paper_to_picture, (600, 800), noise=5.0)
+    page, grid, *_ = Pipeline(UpsideDownOnly(), None).find_leads(picture)
+    assert (page.page_to_picture @ [0, 0, 1])[0] > 100 and grid.found
+    assert grid.vectors == pytest.approx(np.diag(1 / np.array(grid.pitch)), abs=1e-3)
+    on_paper = apply_homography(
+        np.linalg.inv(paper_to_picture) @ page.page_to_picture @ grid.lattice_to_page,
+        np.array([[0.0, 0.0], [1.0, 0.0], [0.0, 1.0]]),
+    )
+    square = np.hypot(*(on_paper[1] - on_paper[0]))
+    assert square == pytest.approx(5.0, abs=0.05) or square == pytest.approx(1.0, abs=0.01)
+    np.testing.assert_allclose(on_paper / square, np.round(on_paper / square), atol=0.1)
+    np.testing.assert_allclose(on_paper[1:] - on_paper[0], -square * np.eye(2), atol=0.05)
 
 
 NAMES_3X4 = [lead.name for lead in layout_3x4(()).leads]
