@@ -22,6 +22,7 @@ import numpy as np
 
 from benchmarks.attribution import true_leads
 from ecgpage.calibration.grid import GridEstimate
+from ecgpage.calibration.parts import find_grid
 from ecgpage.calibration.scale import calibrate
 from ecgpage.cli import HERE
 from ecgpage.digitization.dataset import visible_leads
@@ -56,9 +57,8 @@ def upright(image: np.ndarray, paper_to_picture: np.ndarray) -> tuple[Page, Grid
         left, right = apply_homography(paper_to_page, np.array([[100.0, 80.0], [120.0, 80.0]]))
         if right[0] - left[0] > abs(right[1] - left[1]):
             break
-        turned = rotate_page(page, 1)
-        grid = grid.turned(np.linalg.inv(turned.page_to_picture) @ page.page_to_picture, turned.size)
-        page = turned
+        page = rotate_page(page, 1)
+        grid = find_grid(page)
     return page, grid
 
 

@@ -15,6 +15,7 @@ import numpy as np
 
 from ecgpage.calibration.assembly import assemble, limb_lead_quality
 from ecgpage.calibration.grid import GridEstimate
+from ecgpage.calibration.parts import find_grid
 from ecgpage.calibration.placement import place_traces
 from ecgpage.calibration.pulse import find_pulse
 from ecgpage.calibration.scale import calibrate, calibrate_again, sure_pixels_per_second
@@ -145,7 +146,7 @@ class Pipeline:
             there = region and map_box(np.linalg.inv(turned.page_to_picture) @ page.page_to_picture, region)
             tries.append(self._best_look(turned, self._detect(turned, there)))
         best = _best_explained(tries)
-        return best, grid.turned(np.linalg.inv(best.page.page_to_picture) @ page.page_to_picture, best.page.size)
+        return best, grid if best.page is page else find_grid(best.page)
 
     def _best_look(self, page: Page, boxes: list[LeadBox]) -> _Look:
         """The boxes or, of a page that no arrangement explains well, those of further looks: of all that are explained

@@ -69,7 +69,7 @@ def test_a_page_upside_down_is_turned():
     assert (page.page_to_picture @ [0, 0, 1])[0] > 100
 
 
-def test_a_turned_page_keeps_its_grid():
+def test_the_grid_of_a_turned_page_is_as_it_lies_then():
     """Its lines are numbered to the right and downwards there, and lie where they are printed."""
     paper_to_picture = similarity(6.0, 2.0, (600, 800), (65.0, 50.0))
     picture = draw_paper(paper_to_picture, (600, 800), noise=5.0)

@@ -9,7 +9,7 @@ traces, which disturb only their own tiles.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
@@ -27,9 +27,6 @@ TRACE_QUANTILE, TRACE_SHARE = 0.99, 0.5
 
 SMALLEST_IMAGE = 48
 """Pixels a side from which on a grid is looked for."""
-
-QUARTER_TURN = np.array([[0.0, 1.0], [-1.0, 0.0]])
-"""Lattice coordinates (x, y) to those of lines that are numbered as seen after a quarter turn counterclockwise."""
 
 DIAGONAL_AGREEMENT, DIAGONAL_STRENGTH = 0.9, 1.5
 """Agreement and strength (see ``GridEstimate``) of the pattern whose diagonals were found, where it is really there."""
@@ -162,24 +159,6 @@ class GridEstimate:
             apply_homography(page_to_other, self.centers),
             self.shifts,
             self.weights,
-        )
-
-    def turned(self, page_to_other: np.ndarray, size: tuple[int, int]) -> GridEstimate:
-        """As ``moved``, to a page turned by quarter turns: lines are numbered to its right and downwards."""
-        moved = self.moved(page_to_other, size)
-        if moved.lattice_to_page is None or moved.vectors is None or moved.pitch is None:
-            return moved
-        turns = [np.linalg.matrix_power(QUARTER_TURN, times) for times in range(4)]
-        turn = max(turns, key=lambda candidate: np.trace(candidate @ moved.vectors))
-        renumber = np.eye(3)
-        renumber[:2, :2] = turn
-        return replace(
-            moved,
-            lattice_to_page=moved.lattice_to_page @ renumber.T,
-            pitch=moved.pitch if turn[0, 0] else moved.pitch[::-1],
-            vectors=turn @ moved.vectors,
-            shifts=moved.shifts @ turn.T,
-            weights=moved.weights @ np.abs(turn),
         )
 
 

@@ -6,10 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ecgpage.calibration.grid import GridSettings, frequencies_at, measure_grid, nothing_found
+from ecgpage.calibration.grid import GridSettings, frequencies_at, measure_grid
 from ecgpage.calibration.tiles import HARMONICS, SHIFTS, Combs, track
 from ecgpage.geometry import apply_homography
-from ecgpage.page.rectification import rotate_page
 from ecgpage.recording import Page
 from tests.page.drawn_paper import draw_paper, similarity
 
@@ -218,36 +217,6 @@ def test_moving_to_another_page_and_back_changes_nothing():
     back = grid.moved(there, (700, 900)).moved(np.linalg.inv(there), size)
     assert back.lattice_to_page == pytest.approx(grid.lattice_to_page)
     assert back.centers == pytest.approx(grid.centers)
-
-
-@pytest.mark.parametrize("turns", range(4))
-def test_a_turned_grid_is_that_which_the_turned_page_shows(turns):
-    """Squares are oblong and lines swing up and down along the page, so that no axis is like the other."""
-    size = (600, 800)
-    y, x = np.mgrid[: size[0], : size[1]]
-    lines = ((y + 4 * np.sin(x / 90)) % 24 < 2) | (x % 30 < 2)
-    page = page_of(np.repeat(np.where(lines, 120, 240).astype(np.uint8)[..., None], 3, axis=2))
-    there = rotate_page(page, turns)
-    grid = measure_grid(page)
-    turned = grid.turned(np.linalg.inv(there.page_to_picture), there.size)
-    seen = measure_grid(there)
-    assert turned.pitch == pytest.approx(seen.pitch, rel=0.01)
-    assert turned.vectors == pytest.approx(seen.vectors, abs=0.001)
-    middle = (np.array(there.size[::-1]) - 1) / 2
-    vectors, pitch = frequencies_at(turned.lattice_to_page, middle)
-    assert turned.vectors == pytest.approx(vectors) and turned.pitch == pytest.approx(pitch)
-    assert turned.vectors == pytest.approx(np.diag(1 / np.array(pitch)), abs=0.001)
-    swing = np.ptp(turned.shifts, axis=0)
-    level = 1 - turns % 2
-    assert swing[level] > 4 * swing[1 - level]
-    axes = (0, 1) if turns % 2 == 0 else (1, 0)
-    np.testing.assert_array_equal(turned.weights, grid.weights[:, axes])
-    nearest = np.linalg.norm(turned.centers[:, None] - seen.centers, axis=2).argmin(axis=1)
-    assert np.corrcoef(turned.shifts[:, level], seen.shifts[nearest, level])[0, 1] > 0.8
-
-
-def test_nothing_found_stays_nothing_on_a_turned_page():
-    assert not nothing_found().turned(np.eye(3), (10, 20)).found
 
 
 def test_region_is_where_the_grid_is_printed():
