@@ -40,6 +40,9 @@ ALIKE, LEAST_ALIKE, AT_ONCE = 0.9, 0.85, 0.01
 """Correlation of columns with the first one from which on they may show its seconds, the mean over columns and the
 least, and s by which their beats may stand beside its at most."""
 
+BETTER = 0.05
+"""How much better that must be than the strip's with the seconds that follow from the columns' order."""
+
 BEAT_SECONDS = (0.3, 2.0)
 """Shortest and longest time between two beats."""
 
@@ -78,7 +81,7 @@ def show_same_seconds(traces: Sequence[LeadTrace], speed: float = MILLIMETERS_PE
             following.append(_likeness(beats, _steepness(strips, origin + speed * (start + seconds)), USUAL_REACH)[0])
     if same and np.mean(same) > max(LIKE, np.mean(following) + LIKER):
         return True
-    return _likeness_of_columns(columns, starts) > (float(np.mean(following)) if following else 0.0)
+    return _likeness_of_columns(columns, starts) > (float(np.mean(following)) + BETTER if following else 0.0)
 
 
 def _likeness_of_columns(columns: Sequence[np.ndarray], starts: Sequence[float]) -> float:
