@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from benchmarks import same_seconds
 from benchmarks.attribution import paper_errors, true_leads, true_origin, true_traces
 from benchmarks.bends import KINDS, bent, bent_picture
 from benchmarks.bends import errors as bend_errors
@@ -31,7 +32,7 @@ from ecgpage.digitization.dataset import collate
 from ecgpage.digitization.features import CHANNELS
 from ecgpage.digitization.loss import DigitizerBatch
 from ecgpage.digitization.network import DigitizerOutput
-from ecgpage.leads import LEADS, PrintedLead
+from ecgpage.leads import LEADS, PrintedLead, layout_3x4
 from ecgpage.recording import LeadBox, LeadTrace, Page
 from ecgpage.synthesis import PROFILES, DrawnLead
 from ecgpage.synthesis.export import ExportSettings, export_pages
@@ -325,3 +326,15 @@ def test_odds_are_fitted_to_what_tells():
     figures = rng.normal([3.0, -1.0], 1.0, (20000, 2))
     slow = rng.random(20000) < 1 / (1 + np.exp(-(figures @ [1.5, -0.5] - 4.0)))
     np.testing.assert_allclose(fit_odds(figures, slow), [1.5, -0.5, -4.0], atol=0.2)
+
+
+@pytest.mark.parametrize("same", [True, False])
+def test_columns_show_their_own_seconds_or_the_first(same):
+    """A signal that rises by 1 mV every second: V4's column starts at 7.5 s, or at 0; the strip always runs through."""
+    signal = np.repeat(np.arange(2500)[:, None] / 250.0, 12, axis=1)
+    traces = same_seconds.page(signal, layout_3x4(), same, np.random.default_rng(0))
+    by_name = {trace.lead.name: trace for trace in traces if not trace.lead.strip}
+    assert (by_name["V4"].zero - by_name["V4"].y[0]) / same_seconds.GAIN == pytest.approx(0 if same else 7.5, abs=0.05)
+    [strip] = [trace for trace in traces if trace.lead.strip]
+    assert len(strip.x) == 2500 and (strip.zero - strip.y[-1]) / same_seconds.GAIN == pytest.approx(10, abs=0.05)
+    assert by_name["V4"].x[0] - strip.x[0] == pytest.approx(7.5 * 25, abs=0.3)
