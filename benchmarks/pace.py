@@ -15,16 +15,14 @@ import numpy as np
 from scipy.optimize import minimize
 from scipy.special import expit
 
+from benchmarks.random_records import random_records
 from ecgpage.diagnosis.pace import SURE, pace_figures
-from ecgpage.io import find_records
 from ecgpage.leads import LEADS, layout_3x4
 from ecgpage.reporting import text_table
-from ecgpage.synthesis.records import read_standard_leads
+from ecgpage.synthesis.records import PAGE_SECONDS, read_standard_leads
 
 NOISE = 0.01
 """mV."""
-
-PAGE_SECONDS = 10.0
 
 FOLDS = 5
 
@@ -72,12 +70,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("-n", "--number", type=int, default=2000, help="records, at most")
     options = parser.parse_args(arguments)
     rng = np.random.default_rng(7)
-    names = find_records(options.data)
-    chosen = [names[k] for k in rng.permutation(len(names))[: options.number]]
+    chosen = random_records(options.data, options.number, rng)
     rows = [
         (figures, slow, number)
-        for number, name in enumerate(chosen)
-        for slow, figures in enumerate(both_paces(options.data / name, rng))
+        for number, record in enumerate(chosen)
+        for slow, figures in enumerate(both_paces(record, rng))
         if figures is not None
     ]
     if not rows:

@@ -14,13 +14,14 @@ from pathlib import Path
 
 import numpy as np
 
+from benchmarks.random_records import random_records
 from ecgpage.calibration.simultaneous import show_same_seconds
-from ecgpage.io import find_records, read_signal
-from ecgpage.leads import LEADS, MILLIMETERS_PER_SECOND, PageLayout, by_columns, layout_grid, standard_leads
+from ecgpage.leads import LEADS, MILLIMETERS_PER_SECOND, PageLayout, by_columns, layout_grid
 from ecgpage.recording import LeadBox, LeadTrace
 from ecgpage.reporting import text_table
+from ecgpage.synthesis.records import PAGE_SECONDS, read_standard_leads
 
-SECONDS, FS = 10.0, 250.0
+FS = 250.0
 GRIDS = {"3x4": by_columns(LEADS, 4), "6x2": by_columns(LEADS, 2)}
 LEFT, ROW, GAIN = 30.0, 30.0, 10.0
 """mm of the rows' start, mm between them, mm/mV."""
@@ -29,28 +30,32 @@ NOISE, ASTRAY = 0.05, 0.03
 """mm by which each point of a trace is off in height, and a whole trace in time."""
 
 
-def page(signal: np.ndarray, layout: PageLayout, same: bool, rng: np.random.Generator) -> list[LeadTrace]:
+def page_traces(
+    signal: np.ndarray, layout: PageLayout, same: bool, rng: np.random.Generator | None = None
+) -> list[LeadTrace]:
     """Traces of a signal, (samples, 12) mV at ``FS``, in a layout of columns that follow each other, with the times of
-    those; same: all columns show the first seconds."""
+    those; same: all columns show the first seconds. Without rng, exact ones."""
     traces = []
     for lead in layout.leads:
         count = round(lead.duration * FS)
         first = 0 if same and not lead.strip else round(lead.start * FS)
-        x = LEFT + MILLIMETERS_PER_SECOND * (lead.offset + np.arange(count) / FS) + rng.normal(0.0, ASTRAY)
+        x = LEFT + MILLIMETERS_PER_SECOND * (lead.offset + np.arange(count) / FS)
         zero = ROW * (1 + lead.row)
-        y = zero - GAIN * signal[first : first + count, LEADS.index(lead.name)] + rng.normal(0.0, NOISE, count)
+        y = zero - GAIN * signal[first : first + count, LEADS.index(lead.name)]
+        if rng is not None:
+            x, y = x + rng.normal(0.0, ASTRAY), y + rng.normal(0.0, NOISE, count)
         box = (float(x[0]), float(y.min()), float(x[-1]), float(y.max()))
         known = LeadBox(lead.name, box, 1.0, lead.strip, lead.row, lead.column, lead.start, lead.duration)
         traces.append(LeadTrace(known, x, y, np.ones(count), np.full(count, 0.1), zero))
     return traces
 
 
-def read(record: Path) -> np.ndarray | None:
+def page_signal(record: Path) -> np.ndarray | None:
     """The first ten seconds of a record, (2500, 12) mV at ``FS``; None where a lead lacks any of them."""
-    signal, fs, names = read_signal(record)
-    signal, times = standard_leads(signal, names), np.arange(round(SECONDS * FS)) / FS
-    known = signal[: round(SECONDS * fs)]
-    if len(known) < round(SECONDS * fs) or not np.isfinite(known).all():
+    signal, fs = read_standard_leads(record)
+    times = np.arange(round(PAGE_SECONDS * FS)) / FS
+    known = signal[: round(PAGE_SECONDS * fs)]
+    if len(known) < round(PAGE_SECONDS * fs) or not np.isfinite(known).all():
         return None
     return np.stack([np.interp(times, np.arange(len(signal)) / fs, lead) for lead in signal.T], axis=1)
 
@@ -62,14 +67,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("-n", "--number", type=int, default=200, help="records, at random")
     options = parser.parse_args(arguments)
     rng = np.random.default_rng(0)
-    names = find_records(options.data)
-    chosen = [options.data / names[index] for index in rng.permutation(len(names))[: options.number]]
-    signals = [signal for record in chosen if (signal := read(record)) is not None]
+    chosen = random_records(options.data, options.number, rng)
+    signals = [signal for record in chosen if (signal := page_signal(record)) is not None]
+    if not signals:
+        raise SystemExit(f"expected records of {PAGE_SECONDS:g} s with twelve leads in {options.data}, found none")
     rows = []
     for grid, strips in product(GRIDS, ((), ("II",))):
-        layout = layout_grid(GRIDS[grid], strips, SECONDS)
+        layout = layout_grid(GRIDS[grid], strips, PAGE_SECONDS)
         right = [
-            [show_same_seconds(page(signal, layout, same, rng)) == same for signal in signals] for same in (False, True)
+            [show_same_seconds(page_traces(signal, layout, same, rng)) == same for signal in signals]
+            for same in (False, True)
         ]
         rows.append((grid, ", ".join(strips) or "none", len(signals), *(100 * np.mean(one) for one in right)))
     print(text_table(("columns", "strip", "records", "following %", "same seconds %"), rows, digits=1))

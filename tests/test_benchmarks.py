@@ -332,7 +332,7 @@ def test_odds_are_fitted_to_what_tells():
 def test_columns_show_their_own_seconds_or_the_first(same):
     """A signal that rises by 1 mV every second: V4's column starts at 7.5 s, or at 0; the strip always runs through."""
     signal = np.repeat(np.arange(2500)[:, None] / 250.0, 12, axis=1)
-    traces = same_seconds.page(signal, layout_3x4(), same, np.random.default_rng(0))
+    traces = same_seconds.page_traces(signal, layout_3x4(), same)
     by_name = {trace.lead.name: trace for trace in traces if not trace.lead.strip}
     assert (by_name["V4"].zero - by_name["V4"].y[0]) / same_seconds.GAIN == pytest.approx(0 if same else 7.5, abs=0.05)
     [strip] = [trace for trace in traces if trace.lead.strip]

@@ -15,6 +15,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from ecgpage.calibration.peaks import peak_offset
 from ecgpage.recording import LeadTrace
 
 LIMB_LAWS: tuple[dict[str, float], ...] = (
@@ -89,8 +90,8 @@ def _least(tried: np.ndarray, loss: np.ndarray) -> tuple[float, float]:
     best = int(np.argmin(loss))
     if not 0 < best < len(tried) - 1:
         return 0.0, 0.0
-    left, here, right = 10 ** ((loss[best - 1 : best + 2] - loss[best]) / 10)  # power is a parabola there, dB a cusp
-    place = tried[best] + (tried[1] - tried[0]) * 0.5 * (left - right) / max(left - 2 * here + right, 1e-9)
+    power = 10 ** ((loss[best - 1 : best + 2] - loss[best]) / 10)  # a parabola there, where dB are a cusp
+    place = tried[best] + (tried[1] - tried[0]) * peak_offset(*-power)
     return float(place), float(loss[len(tried) // 2] - loss[best])
 
 

@@ -75,7 +75,7 @@ def refined_lattice(contrast: np.ndarray, image_to_lattice: np.ndarray) -> Latti
     fitted = _finish(contrast, _grow(combs) @ start)
     if fitted.strength >= SEEN[0] and fitted.agreement >= SEEN[1]:
         return fitted
-    known = _lattice(contrast, start, fitted=False)
+    known = _lattice(combs, start, fitted=False)
     return replace(known, shifts=np.zeros_like(known.shifts), weights=np.zeros_like(known.weights))
 
 
@@ -96,12 +96,11 @@ def _finish(contrast: np.ndarray, image_to_lattice: np.ndarray) -> Lattice:
         trust = np.clip(weights - 1.5, 0.0, 6.0)
         image_to_lattice = _fit_robust(combs.centers, combs.centers - shifts, trust, True, soft=True) @ image_to_lattice
         image_to_lattice /= image_to_lattice[2, 2]
-    return _lattice(contrast, image_to_lattice)
+    return _lattice(read_combs(contrast, image_to_lattice), image_to_lattice)
 
 
-def _lattice(contrast: np.ndarray, image_to_lattice: np.ndarray, fitted: bool = True) -> Lattice:
-    """A lattice and what the tiles show of it; fitted: see ``tiles.track``."""
-    combs = read_combs(contrast, image_to_lattice)
+def _lattice(combs: Combs, image_to_lattice: np.ndarray, fitted: bool = True) -> Lattice:
+    """A lattice, image_to_lattice (3, 3), and what the tiles show of it by its combs; fitted: see ``tiles.track``."""
     shifts, weights, agreement, least_agreement = track(combs, fitted)
     lattice_to_image = np.linalg.inv(image_to_lattice)
     lattice_to_image /= lattice_to_image[2, 2]

@@ -13,6 +13,7 @@ from dataclasses import replace
 import numpy as np
 
 from ecgpage.calibration.assembly import time_origin
+from ecgpage.calibration.peaks import peak_offset
 from ecgpage.leads import MILLIMETERS_PER_SECOND
 from ecgpage.recording import LeadTrace
 
@@ -41,7 +42,8 @@ ALIKE, LEAST_ALIKE, AT_ONCE = 0.9, 0.85, 0.01
 least, and s by which their beats may stand beside its at most."""
 
 BETTER = 0.05
-"""How much better that must be than the strip's with the seconds that follow from the columns' order."""
+"""How much higher that mean must be than the columns' mean correlation with the strip at the seconds that follow from
+their order."""
 
 BEAT_SECONDS = (0.3, 2.0)
 """Shortest and longest time between two beats."""
@@ -126,13 +128,7 @@ def _beat_seconds(columns: Sequence[np.ndarray]) -> float | None:
     if not len(peaks) or echoes[peaks].max() < REGULAR:
         return None
     peak = peaks[echoes[peaks] >= FIRST_ECHO * echoes[peaks].max()][0]
-    return float(STEP * (peak + _vertex(echoes[peak - 1 : peak + 2])))
-
-
-def _vertex(three: np.ndarray) -> float:
-    """Where the parabola through three values, one step apart and none above the middle one, is highest, from there."""
-    before, middle, after = three
-    return float((before - after) / min(2 * (before - 2 * middle + after), -1e-12))
+    return float(STEP * (peak + peak_offset(*echoes[peak - 1 : peak + 2])))
 
 
 def _steepness(traces: Sequence[LeadTrace], places: np.ndarray) -> np.ndarray:
@@ -157,7 +153,7 @@ def _likeness(one: np.ndarray, other: np.ndarray, reach: int) -> tuple[float, fl
     best = int(likeness.argmax())
     if likeness[best] <= 0:
         return 0.0, 0.0
-    between = _vertex(likeness[best - 1 : best + 2]) if 0 < best < 2 * reach else 0.0
+    between = float(peak_offset(*likeness[best - 1 : best + 2])) if 0 < best < 2 * reach else 0.0
     return float(likeness[best]), STEP * (best - reach + between)
 
 

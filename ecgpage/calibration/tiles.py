@@ -8,6 +8,7 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
+from ecgpage.calibration.peaks import peak_offset
 from ecgpage.geometry import apply_homography
 
 HARMONICS = 10
@@ -160,9 +161,7 @@ def find_peaks(
     levels = np.where(np.abs(distance) <= window, combs - hold * distance**2, -np.inf)
     top = np.argmax(levels, axis=-1)[..., None]
     left, here, right = (np.take_along_axis(combs, (top + step) % SHIFTS, -1)[..., 0] for step in (-1, 0, 1))
-    bend = left - 2 * here + right
-    offset = np.where(bend < -1e-9, 0.5 * (left - right) / np.where(bend < -1e-9, bend, -1.0), 0.0)
-    found = np.take_along_axis(distance, top, -1)[..., 0] + np.clip(offset, -1, 1) / SHIFTS
+    found = np.take_along_axis(distance, top, -1)[..., 0] + np.clip(peak_offset(left, here, right), -1, 1) / SHIFTS
     return expected + found, np.maximum(here, 0.0)
 
 

@@ -3,12 +3,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from benchmarks.same_seconds import FS, page_traces
 from ecgpage.calibration.assembly import assemble
 from ecgpage.calibration.simultaneous import AT_ONCE, as_same_seconds, show_same_seconds
-from ecgpage.leads import LEADS, PageLayout, layout_3x4
-from ecgpage.recording import LeadBox, LeadTrace
+from ecgpage.leads import LEADS, layout_3x4
+from ecgpage.recording import LeadTrace
 
-FS, SPEED, GAIN, LEFT = 250.0, 25.0, 10.0, 30.0
+SPEED = 25.0
 IRREGULAR = np.array([0.3, 1.0, 1.95, 2.6, 3.4, 4.5, 5.15, 6.1, 7.0, 7.6, 8.7, 9.5])
 REGULAR = np.arange(0.4, 10, 2.5 / 3)  # three beats in each column, at the same places
 
@@ -21,17 +22,7 @@ def heart(beats: np.ndarray) -> np.ndarray:
 
 def page(beats: np.ndarray, same: bool, strips: tuple[str, ...] = ("II",)) -> list[LeadTrace]:
     """A 3x4 page's traces as read with the times of columns that follow each other; ``same``: as none do."""
-    layout: PageLayout = layout_3x4(strips)
-    signal, traces = heart(beats), []
-    for lead in layout.leads:
-        shown = 0.0 if same and not lead.strip else lead.start
-        first, count = round(shown * FS), round(lead.duration * FS)
-        x = LEFT + SPEED * (lead.start + np.arange(count) / FS)
-        y = 40.0 + 30 * lead.row - GAIN * signal[first : first + count, LEADS.index(lead.name)]
-        box = (float(x[0]), float(y.min()), float(x[-1]), float(y.max()))
-        known = LeadBox(lead.name, box, 0.9, lead.strip, lead.row, lead.column, lead.start, lead.duration)
-        traces.append(LeadTrace(known, x, y, np.ones(count), np.full(count, 0.1), zero=40.0 + 30 * lead.row))
-    return traces
+    return page_traces(heart(beats), layout_3x4(strips), same)
 
 
 @pytest.mark.parametrize("same", [True, False])
