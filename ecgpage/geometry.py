@@ -13,6 +13,8 @@ BEND_STEP = 16
 
 _BEND_ITERATIONS = 12
 
+_EDGE_POINTS = 33
+
 
 def apply_homography(homography: np.ndarray, points: np.ndarray) -> np.ndarray:
     """Map (n, 2) points (x, y) by a (3, 3) homography: (n, 2) float64."""
@@ -120,6 +122,19 @@ def flat_box(
     corners = flat_points(homography, box_corners(box), bend)
     (x0, y0), (x1, y1) = corners.min(axis=0), corners.max(axis=0)
     return float(x0), float(y0), float(x1), float(y1)
+
+
+def bent_box(
+    homography: np.ndarray, box: tuple[float, float, float, float], bend: Bend | None
+) -> tuple[float, float, float, float]:
+    """Smallest upright rectangle (x0, y0, x1, y1) around where ``bent_points`` has a box of flat paper, mm."""
+    x0, y0, x1, y1 = box
+    along, down = np.linspace(x0, x1, _EDGE_POINTS), np.linspace(y0, y1, _EDGE_POINTS)
+    edges = [np.column_stack([along, np.full(_EDGE_POINTS, y)]) for y in (y0, y1)]
+    edges += [np.column_stack([np.full(_EDGE_POINTS, x), down]) for x in (x0, x1)]
+    outline = bent_points(homography, np.concatenate(edges), bend)
+    (left, upper), (right, lower) = outline.min(axis=0), outline.max(axis=0)
+    return float(left), float(upper), float(right), float(lower)
 
 
 def bent_places(

@@ -14,6 +14,7 @@ from typing import Protocol
 import numpy as np
 
 from ecgpage.calibration.assembly import assemble, limb_lead_quality
+from ecgpage.calibration.bend import largest_rise
 from ecgpage.calibration.grid import GridEstimate
 from ecgpage.calibration.parts import find_grid
 from ecgpage.calibration.placement import place_traces
@@ -31,10 +32,11 @@ from ecgpage.diagnosis.classifier import Classifier, load_classifier
 from ecgpage.diagnosis.pace import runs_at_half_pace
 from ecgpage.digitization.digitizer import Digitizer, load_digitizer
 from ecgpage.digitization.rows import trace_rows
-from ecgpage.geometry import flat_box, map_box
+from ecgpage.geometry import bent_box, flat_box, map_box
 from ecgpage.header import RecordHeader
 from ecgpage.io import read_header, read_image
 from ecgpage.leads import LEADS, MILLIMETERS_PER_SECOND, USUAL_GAINS
+from ecgpage.page.flattening import laid_flat
 from ecgpage.page.rectification import rotate_page, straighten_with_grid
 from ecgpage.recording import Calibration, Diagnosis, DigitizedPage, LeadBox, LeadTrace, Page, PageError, Recording
 
@@ -52,6 +54,9 @@ ALIKE = 0.8
 
 LOOKS = 2
 """How often a page without a grid to be seen is calibrated again by its traces; from the second on for a grid alone."""
+
+BENT = 1.0
+"""Millimetres by which the paper's bend leads a row up or down from which on leads are looked for on it laid flat."""
 
 PACE_FS = 250.0
 """Hz at which beats are looked at for their pace."""
@@ -103,8 +108,14 @@ class Pipeline:
         where nothing is printed. A picture without leads gives a recording of NaN that says so in its warnings.
         """
         self.stage_seconds = {}
-        page, grid, leads, warnings = self.find_leads(image, min(PAGE_SECONDS, num_samples / fs))
-        calibration, traces = self._trace(page, grid, leads)
+        seconds = min(PAGE_SECONDS, num_samples / fs)
+        page, grid, leads, warnings = self.find_leads(image, seconds)
+        calibration, traces = self.calibrate_and_trace(page, grid, leads) if leads else (None, ())
+        if calibration is not None:
+            bent = largest_rise(calibration.bend, [trace.lead.box for trace in traces]) >= BENT
+            flat = self._look_laid_flat(page, grid, leads, calibration, seconds) if bent else None
+            leads, traces, warnings = flat or (leads, traces, warnings)
+            calibration, traces = self.told_scale(page, calibration, traces)
         with self._clock("assembly"):
             speed = calibration.speed if calibration else MILLIMETERS_PER_SECOND
             gains = calibration.gains if calibration else USUAL_GAINS
@@ -166,13 +177,34 @@ class Pipeline:
         boxes = detect_closely(self.detector, page, gridded)
         return boxes if self.name_reader is None else self.name_reader(page, boxes)
 
-    def _trace(
-        self, page: Page, grid: GridEstimate, leads: tuple[LeadBox, ...]
-    ) -> tuple[Calibration | None, tuple[LeadTrace, ...]]:
-        """Find a page's millimetres and scale, and the traces of its leads on them; (None, ()) without leads."""
-        if not leads:
-            return None, ()
-        return self.told_scale(page, *self.calibrate_and_trace(page, grid, leads))
+    def _look_laid_flat(
+        self,
+        page: Page,
+        grid: GridEstimate,
+        leads: tuple[LeadBox, ...],
+        calibration: Calibration,
+        seconds: float,
+    ) -> tuple[tuple[LeadBox, ...], tuple[LeadTrace, ...], tuple[str, ...]] | None:
+        """Leads, traces and warnings of a page whose paper bends, looked for on the paper laid flat.
+
+        leads: those found on it as it is. None where no arrangement explains what is found about as well as them.
+        """
+        with self._clock("detection"):
+            laid = laid_flat(page, calibration)
+            if laid is None:
+                return None
+            flat, flat_to_paper = laid
+            look = self._best_look(flat, self._detect(flat, None))
+            if not look.boxes or look.support.value < ALIKE * support(leads, page.size).value:
+                return None
+            sure = sure_pixels_per_second(grid)
+            along = sure and sure / (flat_to_paper[0, 0] * calibration.pixels_per_mm[0])
+            found, warnings = arrange(look.boxes, seconds, flat.size, along)
+        on_paper = tuple(replace(lead, box=map_box(flat_to_paper, lead.box)) for lead in found)
+        traced = self._trace_on_paper(page, on_paper, calibration)
+        paper_to_page, bend = calibration.paper_to_page, calibration.bend
+        on_page = tuple(replace(lead, box=bent_box(paper_to_page, lead.box, bend)) for lead in on_paper)
+        return on_page, traced, warnings
 
     def calibrate_and_trace(
         self, page: Page, grid: GridEstimate, leads: Sequence[LeadBox]
@@ -196,10 +228,17 @@ class Pipeline:
         return calibration, traces
 
     def _trace_leads(self, page: Page, leads: Sequence[LeadBox], calibration: Calibration) -> tuple[LeadTrace, ...]:
+        paper_to_page, bend = calibration.paper_to_page, calibration.bend
+        on_paper = tuple(replace(lead, box=flat_box(paper_to_page, lead.box, bend)) for lead in leads)
+        return self._trace_on_paper(page, on_paper, calibration)
+
+    def _trace_on_paper(
+        self, page: Page, leads: tuple[LeadBox, ...], calibration: Calibration
+    ) -> tuple[LeadTrace, ...]:
+        """Trace leads whose boxes are in paper millimetres."""
         with self._clock("digitization"):
-            paper_to_page, bend = calibration.paper_to_page, calibration.bend
-            on_paper = tuple(replace(lead, box=flat_box(paper_to_page, lead.box, bend)) for lead in leads)
-            return tuple(trace_rows(self.digitizer, page.image, page.page_to_picture @ paper_to_page, on_paper, bend))
+            paper_to_picture = page.page_to_picture @ calibration.paper_to_page
+            return tuple(trace_rows(self.digitizer, page.image, paper_to_picture, leads, calibration.bend))
 
     def told_scale(
         self, page: Page, calibration: Calibration, traces: Sequence[LeadTrace]

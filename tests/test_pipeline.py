@@ -10,7 +10,7 @@ from ecgpage import pipeline
 from ecgpage.calibration.assembly import limb_lead_quality
 from ecgpage.calibration.grid import nothing_found
 from ecgpage.calibration.scale_reader import PrintedScale
-from ecgpage.geometry import apply_homography, map_box
+from ecgpage.geometry import Bend, apply_homography, bent_box, map_box
 from ecgpage.leads import LEADS, layout_3x4
 from ecgpage.pipeline import Pipeline, digitize_record, merge_pages
 from ecgpage.recording import Calibration, DigitizedPage, LeadBox, LeadTrace, Page, PageError, Recording
@@ -249,6 +249,57 @@ def test_a_page_without_a_grid_is_calibrated_again_by_its_traces(monkeypatch, an
     calibration, traces = Pipeline(None, None).calibrate_and_trace(page, nothing_found(), (box,))
     assert calibration.source == source and len(traced) == tracings
     assert traces == (f"traced at {calibration.paper_to_page[0, 0]:g}",)
+
+
+class OnBentPaper(Rows):
+    """A detector that finds these names on a page as it lies, and those on its paper laid flat."""
+
+    def __init__(self, as_it_lies, laid_flat):
+        super().__init__(None)
+        self.names = as_it_lies, laid_flat
+
+    def __call__(self, page):
+        names = self.names[page.image is not PICTURE]
+        self.told = lambda *_: (0.95, names)
+        return super().__call__(page)
+
+
+def on_bent_paper(monkeypatch, detector, height):
+    """Digitize a page whose rows rise by so many mm; also the leads that were traced each time, boxes in mm."""
+    curve = Bend(np.array([[0.0, 0]] * 5 + [[0, height]]), 2, (55.0, 42.0), (55.0, 42.0))
+    bent, traced = Calibration(np.diag([2.0, 2.0, 1.0]), (2.0, 2.0), "grid", bend=curve), []
+
+    def trace(digitizer, image, paper_to_picture, leads, bend):
+        traced.append(leads)
+        ones = np.ones(50)
+        return [
+            LeadTrace(lead, np.linspace(lead.box[0], lead.box[2], 50), lead.box[3] * ones, ones, 0.1 * ones, 0.0)
+            for lead in leads
+        ]
+
+    monkeypatch.setattr(pipeline, "calibrate", lambda *_: bent)
+    monkeypatch.setattr(pipeline, "calibrate_again", lambda page, leads, traces, calibration, grid: calibration)
+    monkeypatch.setattr(pipeline, "trace_rows", trace)
+    return Pipeline(detector, None).digitize(PICTURE, 500.0, 5000, LEADS), traced
+
+
+@pytest.mark.parametrize("height", [0.4, 5.0])
+def test_leads_of_bent_paper_are_looked_for_on_it_laid_flat(monkeypatch, height):
+    """A row rises by what its part of the page does: 0.4 mm are not worth a look."""
+    page, traced = on_bent_paper(monkeypatch, OnBentPaper(some_wrong(NAMES_3X4), NAMES_3X4), height)
+    assert [lead.name for lead in page.leads] == NAMES_3X4
+    put_right = any("put right by their neighbours" in text for text in page.recording.warnings)
+    assert (len(traced), put_right) == ((1, True) if height < 1 else (2, False))
+    if len(traced) == 2:
+        x0, y0, x1, y1 = traced[-1][0].box
+        assert (x1 - x0, y1 - y0) == pytest.approx((17.5, 10), abs=0.5)  # as the detector saw it, at 2 pixels a mm
+        on_page = bent_box(page.calibration.paper_to_page, (x0, y0, x1, y1), page.calibration.bend)
+        np.testing.assert_allclose(page.leads[0].box, on_page, atol=8)
+
+
+def test_what_is_seen_on_paper_laid_flat_is_left_where_no_arrangement_explains_it_as_well(monkeypatch):
+    page, traced = on_bent_paper(monkeypatch, OnBentPaper(NAMES_3X4, UNKNOWN), 5.0)
+    assert [lead.name for lead in page.leads] == NAMES_3X4 and len(traced) == 1
 
 
 def traces_of(slower: float) -> list[LeadTrace]:

@@ -9,7 +9,7 @@ import numpy as np
 
 from ecgpage.calibration.assembly import part_trusted, time_origin
 from ecgpage.calibration.column_gap import without_gap
-from ecgpage.geometry import bent_points, flat_box
+from ecgpage.geometry import bent_box, bent_points, flat_box
 from ecgpage.recording import LEAST_BOX_HEIGHT, Calibration, LeadBox, LeadTrace
 
 NEAR = (3.0, 7.0)
@@ -85,10 +85,8 @@ def _traced(lead: LeadBox, trace: LeadTrace, calibration: Calibration, origin: f
 def _box_traced_in(lead: LeadBox, trace: LeadTrace, calibration: Calibration) -> tuple[float, float, float, float]:
     """The box, page pixels, that a lead was traced in: its own, or the one that `trace_rows` found it in."""
     own = flat_box(calibration.paper_to_page, lead.box, calibration.bend)
-    x0, y0, x1, y1 = trace.lead.box
+    _, y0, _, y1 = trace.lead.box
     if max(abs(own[1] - y0), abs(own[3] - y1)) < MOVED:
         return lead.box
-    corners = bent_points(
-        calibration.paper_to_page, np.array([[x0, y0], [x1, y0], [x0, y1], [x1, y1]]), calibration.bend
-    )
-    return lead.box[0], float(corners[:, 1].min()), lead.box[2], float(corners[:, 1].max())
+    _, upper, _, lower = bent_box(calibration.paper_to_page, trace.lead.box, calibration.bend)
+    return lead.box[0], upper, lead.box[2], lower

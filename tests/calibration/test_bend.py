@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ecgpage.calibration.bend import measure_bend
+from ecgpage.calibration.bend import largest_rise, measure_bend
 from ecgpage.calibration.grid import GridEstimate, measure_grid, nothing_found
 from ecgpage.digitization.crop import CropPadding, crop_lead
-from ecgpage.geometry import Bend, apply_homography, bent_points, flat_box, flat_points
+from ecgpage.geometry import Bend, apply_homography, bent_box, bent_points, flat_box, flat_points
 from ecgpage.recording import Page
 
 PITCH = 40.0
@@ -110,3 +110,25 @@ def test_bent_points_come_back_to_flat_paper(a, b):
 def test_a_box_is_carried_back_with_the_bend():
     shift = Bend(np.array([[2.0, -1.0]]), 0, (0.0, 0.0), (1.0, 1.0))
     assert flat_box(np.diag([8.0, 8.0, 1.0]), (80.0, 160.0, 240.0, 200.0), shift) == pytest.approx((8, 21, 28, 26))
+
+
+@given(st.floats(-3.0, 3.0), st.floats(-3.0, 3.0))
+def test_a_box_around_a_bent_one_holds_all_of_it_and_no_more(a, b):
+    coefficients = np.zeros((21, 2))
+    coefficients[[3, 8]] = [[a, b], [b, a]]
+    bend = Bend(coefficients, 5, (0.0, 0.0), (100.0, 80.0))
+    x0, y0, x1, y1 = -70.0, -20.0, 60.0, 30.0
+    inside = np.stack(np.meshgrid(np.linspace(x0, x1, 200), np.linspace(y0, y1, 80)), axis=-1).reshape(-1, 2)
+    points = bent_points(PAPER_TO_PAGE, inside, bend)
+    around = bent_box(PAPER_TO_PAGE, (x0, y0, x1, y1), bend)
+    np.testing.assert_allclose(around, (*points.min(axis=0), *points.max(axis=0)), atol=0.2)
+
+
+def test_the_largest_rise_is_that_of_the_row_that_bends_most():
+    coefficients = np.zeros((6, 2))
+    coefficients[5] = [4.0, 3.0]  # x², mm
+    bend = Bend(coefficients, 2, (0.0, 0.0), (100.0, 80.0))
+    long, short = (-100.0, -30.0, 100.0, 10.0), (-50.0, 10.0, 50.0, 20.0)
+    assert largest_rise(bend, [short]) == pytest.approx(0.75)
+    assert largest_rise(bend, [short, long]) == pytest.approx(3.0)
+    assert largest_rise(None, [long]) == largest_rise(bend, []) == 0.0
