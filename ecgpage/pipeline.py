@@ -32,6 +32,7 @@ from ecgpage.diagnosis.classifier import Classifier, load_classifier
 from ecgpage.diagnosis.pace import runs_at_half_pace
 from ecgpage.digitization.digitizer import Digitizer, load_digitizer
 from ecgpage.digitization.rows import trace_rows
+from ecgpage.digitization.strokes import follow_strokes
 from ecgpage.geometry import bent_box, flat_box, map_box
 from ecgpage.header import RecordHeader
 from ecgpage.io import read_header, read_image
@@ -115,6 +116,9 @@ class Pipeline:
             bent = largest_rise(calibration.bend, [trace.lead.box for trace in traces]) >= BENT
             flat = self._look_laid_flat(page, grid, leads, calibration, seconds) if bent else None
             leads, traces, warnings = flat or (leads, traces, warnings)
+            with self._clock("strokes"):
+                paper_to_picture = page.page_to_picture @ calibration.paper_to_page
+                traces = tuple(follow_strokes(page.image, paper_to_picture, traces, calibration.bend))
             calibration, traces = self.told_scale(page, calibration, traces)
         with self._clock("assembly"):
             speed = calibration.speed if calibration else MILLIMETERS_PER_SECOND

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from ecgpage.geometry import Bend, bent_points
+from ecgpage.geometry import Bend
 from ecgpage.leads import GAINS
+from ecgpage.page.ink_scale import InkScale
 from ecgpage.recording import LeadTrace
 
 HEIGHTS = GAINS[1:]
@@ -33,7 +34,6 @@ _MARGIN = 2.0  # mm kept around what is looked at
 _SLACK = 0.7  # mm that a pulse's foot may lie off its row's zero line
 _ABOVE = 2.0  # mm above a pulse that are looked at for ink
 _STROKE = 0.35  # mm, half of the width within which a stroke's ink is looked for
-_PRINTED = 0.5  # presence from which on a trace's point is ink
 
 
 @dataclass(frozen=True)
@@ -54,12 +54,12 @@ def find_pulse(
     Pulses stand above one another, left or right of the rows, with their feet on the zero lines.
     """
     zeros = sorted({trace.lead.row: trace.zero for trace in traces if np.isfinite(trace.zero)}.values())
-    ink = _InkScale.of(image, paper_to_picture, traces, bend) if zeros else None
+    ink = InkScale.of(image, paper_to_picture, traces, bend) if zeros else None
     if ink is None:
         return None
     left = min(trace.lead.box[0] for trace in traces)
     right = max(trace.lead.box[2] for trace in traces)
-    sides = [[ink.patch(start, zero) for zero in zeros] for start in (left - REACH, right - _MARGIN)]
+    sides = [[_patch(ink, start, zero) for zero in zeros] for start in (left - REACH, right - _MARGIN)]
     free = [np.inf, *np.diff(zeros)]
     table = np.array(
         [
@@ -87,57 +87,11 @@ def _clear_best(scores: np.ndarray) -> int | None:
     return int(np.argmax(scores)) if first >= LEAST_SCORE and first - second >= LEAST_LEAD else None
 
 
-@dataclass(frozen=True)
-class _InkScale:
-    """A picture whose darkness is measured between the page's paper with its grid (0) and its traces (1)."""
-
-    image: np.ndarray
-    paper_to_picture: np.ndarray
-    paper: float
-    ink: float
-    bend: Bend | None
-
-    @staticmethod
-    def of(
-        image: np.ndarray, paper_to_picture: np.ndarray, traces: Sequence[LeadTrace], bend: Bend | None
-    ) -> _InkScale | None:
-        """Measure a page's ink on its traces and the paper 2 mm beside them; None where they do not differ."""
-        on, beside = [], []
-        for trace in traces:
-            printed = np.flatnonzero(trace.presence > _PRINTED)[::6]
-            points = np.stack([trace.x[printed], trace.y[printed]], axis=1)
-            on.append(_brightness(image, bent_points(paper_to_picture, points, bend)))
-            for off in (-2.0, 2.0):
-                beside.append(_brightness(image, bent_points(paper_to_picture, points + (0.0, off), bend)))
-        inked, bare = np.concatenate(on), np.concatenate(beside)
-        if len(inked) < 50 or len(bare) < 50:
-            return None
-        ink, paper = float(np.median(inked)), float(np.percentile(bare, 25))  # a quarter may be grid lines
-        return None if paper - ink < 15 else _InkScale(image, paper_to_picture, paper, ink, bend)
-
-    def patch(self, left: float, zero: float) -> np.ndarray:
-        """Ink, 0 to 1, of the paper from ``left`` on, 22 mm above ``zero`` to 2 mm below it: (rows, columns)."""
-        if self.bend is not None:  # which hardly changes over a patch
-            left, zero = np.array([left, zero]) + self.bend(np.array([left + REACH / 2, zero]))
-        size = np.array([REACH + 2 * _MARGIN, max(HEIGHTS) + 2 * _MARGIN]) * PIXELS_PER_MM
-        to_paper = np.array([[1, 0, left * PIXELS_PER_MM], [0, 1, (zero - max(HEIGHTS) - _MARGIN) * PIXELS_PER_MM]])
-        to_paper = np.vstack([to_paper / PIXELS_PER_MM, [0, 0, 1]])
-        cut = cv2.warpPerspective(
-            self.image,
-            self.paper_to_picture @ to_paper,
-            (int(size[0]), int(size[1])),
-            flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
-            borderMode=cv2.BORDER_REPLICATE,
-        )
-        darkness = (self.paper - cut.mean(axis=2)) / (self.paper - self.ink)
-        return np.clip(darkness, 0.0, 1.0).astype(np.float32)
-
-
-def _brightness(image: np.ndarray, points: np.ndarray) -> np.ndarray:
-    """Grey of the picture's pixels at points (n, 2) that lie inside."""
-    x, y = np.rint(points).astype(int).T
-    inside = (x >= 0) & (y >= 0) & (x < image.shape[1]) & (y < image.shape[0])
-    return image[y[inside], x[inside]].mean(axis=1)
+def _patch(ink: InkScale, left: float, zero: float) -> np.ndarray:
+    """Ink of the paper from ``left`` on, as high above ``zero`` as the highest pulse, and a margin: (rows, columns)."""
+    width, height = REACH + 2 * _MARGIN, max(HEIGHTS) + 2 * _MARGIN
+    size = int(height * PIXELS_PER_MM), int(width * PIXELS_PER_MM)
+    return ink.patch((left, zero - max(HEIGHTS) - _MARGIN), size, PIXELS_PER_MM)
 
 
 def _scores(patch: np.ndarray, height: float, width: float, free: bool) -> np.ndarray:

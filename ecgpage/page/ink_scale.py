@@ -1,0 +1,73 @@
+"""How dark a page's traces are beside its paper: what ink is on it, without knowing its colours."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from ecgpage.geometry import Bend, bent_places, bent_points
+from ecgpage.recording import LeadTrace
+
+PRINTED = 0.5
+"""Presence from which on a trace's point is ink."""
+
+LEAST_CONTRAST = 15.0
+"""Grey levels between paper and ink at least."""
+
+FEWEST = 50
+"""Points that tell either."""
+
+
+@dataclass(frozen=True)
+class InkScale:
+    """A picture whose darkness is measured between the page's paper with its grid (0) and its traces (1).
+
+    grey: (H, W) uint8; paper, ink: levels of grey; paper_to_picture: homography from millimetres; bend: of paper that
+    is not flat.
+    """
+
+    grey: np.ndarray
+    paper_to_picture: np.ndarray
+    paper: float
+    ink: float
+    bend: Bend | None
+
+    @staticmethod
+    def of(
+        image: np.ndarray, paper_to_picture: np.ndarray, traces: Sequence[LeadTrace], bend: Bend | None
+    ) -> InkScale | None:
+        """Measure a page's ink on its traces and the paper 2 mm beside them; None where they do not differ.
+
+        image: (H, W, 3) uint8 RGB.
+        """
+        grey = cv2.transform(image, np.full((1, 3), 1 / 3, np.float32))
+        on, beside = [], []
+        for trace in traces:
+            printed = np.flatnonzero(trace.presence > PRINTED)[::6]
+            points = np.stack([trace.x[printed], trace.y[printed]], axis=1)
+            on.append(_brightness(grey, bent_points(paper_to_picture, points, bend)))
+            for off in (-2.0, 2.0):
+                beside.append(_brightness(grey, bent_points(paper_to_picture, points + (0.0, off), bend)))
+        inked, bare = np.concatenate(on), np.concatenate(beside)
+        if len(inked) < FEWEST or len(bare) < FEWEST:
+            return None
+        ink, paper = float(np.median(inked)), float(np.percentile(bare, 25))  # a quarter may be grid lines
+        return None if paper - ink < LEAST_CONTRAST else InkScale(grey, paper_to_picture, paper, ink, bend)
+
+    def patch(self, corner: tuple[float, float], size: tuple[int, int], pixels_per_mm: float) -> np.ndarray:
+        """Ink, 0 to 1, of a rectangle of paper: (height, width) float32 of ``size``, its first pixel at ``corner``,
+        (x, y) mm."""
+        to_paper = np.array([[1 / pixels_per_mm, 0, corner[0]], [0, 1 / pixels_per_mm, corner[1]], [0, 0, 1.0]])
+        x, y = bent_places(self.paper_to_picture, to_paper, size, self.bend)
+        cut = cv2.remap(self.grey, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE).astype(np.float32)
+        return np.clip((self.paper - cut) / (self.paper - self.ink), 0.0, 1.0)
+
+
+def _brightness(grey: np.ndarray, points: np.ndarray) -> np.ndarray:
+    """Grey of the picture's pixels at points (n, 2) that lie inside."""
+    x, y = np.rint(points).astype(int).T
+    inside = (x >= 0) & (y >= 0) & (x < grey.shape[1]) & (y < grey.shape[0])
+    return grey[y[inside], x[inside]]
