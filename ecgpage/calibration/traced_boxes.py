@@ -25,6 +25,10 @@ SURE = 0.8
 BEYOND = 0.5
 """Millimetres before its lead's first and behind its last sample up to which a trace counts."""
 
+UNCLEAR, ALONE = 2.0, 2.0
+"""Millimetres of spread from which on a point lies between two heights rather than at one, and by which such points
+alone may move an edge: further, it stays where the lead was seen."""
+
 FEWEST = 8
 """Points that tell a trace's extent."""
 
@@ -40,8 +44,9 @@ def traced_boxes(
     leads: boxes in page pixels; traces: of the same leads, in the same order, in paper millimetres; gap: mm of blank
     between columns. The box of a lead that was not found in its own is first the one that it was traced in. Left and
     right edges are those of the lead's time, upper and lower ones the trace's extent, at least ``LEAST_BOX_HEIGHT``
-    high. Scores are multiplied by h / (h + s), h the box's height and s the trace's spread at its highest and at its
-    lowest point: by how much of the box overlaps one that is off by as much. Without traces the leads are as they were.
+    high; one that points between two heights tell alone is not moved. Scores are multiplied by h / (h + s), h the box's
+    height and s the trace's spread at its highest and at its lowest point: by how much of the box overlaps one that is
+    off by as much. Without traces the leads are as they were.
     """
     if not traces:
         return tuple(leads)
@@ -66,15 +71,19 @@ def _traced(lead: LeadBox, trace: LeadTrace, calibration: Calibration, origin: f
     heights, spread = trace.y[sure], np.nan_to_num(trace.spread[sure])
     further = FLATTENED * np.minimum(spread, VAGUE)
     unsure = spread[np.argmin(heights - further)] + spread[np.argmax(heights + further)]
-    points = np.concatenate([np.column_stack([trace.x[sure], heights + side]) for side in (-further, further)])
-    points = np.concatenate([points, np.column_stack([ends, heights[[0, -1]]])])
-    on_page = bent_points(calibration.paper_to_page, points, calibration.bend)
-    left, right = on_page[-2:, 0]
-    upper, lower = on_page[:-2, 1].min(), on_page[:-2, 1].max()
+    around = np.concatenate([np.column_stack([trace.x[sure], heights + side]) for side in (-further, further)])
+    around = bent_points(calibration.paper_to_page, around, calibration.bend)[:, 1]
+    upper, lower = around.min(), around.max()
+    last = np.column_stack([ends, heights[[0, -1]]])
+    left, right = bent_points(calibration.paper_to_page, last, calibration.bend)[:, 0]
     least = LEAST_BOX_HEIGHT * calibration.pixels_per_mm[1]
     missing = max(0.0, least - (lower - upper))
     traced = np.array([left, upper - missing / 2, right, lower + missing / 2])
     near = np.abs(traced - box) < np.tile(np.multiply(NEAR, calibration.pixels_per_mm), 2)
+    clear = np.tile(spread <= UNCLEAR, 2)
+    if clear.sum() >= 2 * FEWEST:
+        alone = np.array([around[clear].min() - upper, lower - around[clear].max()])
+        near[1::2] &= alone < ALONE * calibration.pixels_per_mm[1]
     _, top, _, bottom = np.where(near, traced, box)
     near[1::2] &= bottom - top > 0.99 * min(least, box[3] - box[1])  # else one edge met the other
     x0, y0, x1, y1 = (float(edge) for edge in np.where(near, traced, box))

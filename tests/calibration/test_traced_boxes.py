@@ -101,6 +101,21 @@ def test_one_vague_point_moves_an_edge_by_little():
     np.testing.assert_allclose(box[1::2], true_box(traces[0])[1::2], atol=FLATTENED * VAGUE * PER_MM)
 
 
+@pytest.mark.parametrize(("spread", "moved"), [(0.1, True), (3.0, False)])
+def test_an_edge_that_points_between_two_heights_tell_alone_stays(spread, moved):
+    traces = page(0.0, ())
+    given = found(traces, np.zeros((len(traces), 4)))
+    stray = traces[5]
+    y, vague = stray.y.copy(), stray.spread.copy()
+    y[300:306] = stray.y.max() + 5.0
+    vague[300:306] = spread
+    traces[5] = replace(stray, y=y, spread=vague)
+    box = traced_boxes(given, traced_in(given, traces), CALIBRATION)[5].box
+    expected = given[5].box[3] + (5.0 * PER_MM if moved else 0.0)
+    assert box[3] == pytest.approx(expected, abs=0.1 * PER_MM)
+    assert box[1] == pytest.approx(given[5].box[1], abs=0.1 * PER_MM)
+
+
 def test_the_score_falls_to_the_share_of_the_box_that_is_sure():
     """Spreads of 2 and 3 mm at the highest and lowest point, 9 elsewhere; a lead without a point keeps its score."""
     traces = page(0.0, ())
