@@ -19,7 +19,7 @@ from ecgpage.calibration.grid import GridEstimate
 from ecgpage.calibration.parts import find_grid
 from ecgpage.calibration.placement import place_traces
 from ecgpage.calibration.pulse import find_pulse
-from ecgpage.calibration.scale import calibrate, calibrate_again, sure_pixels_per_second
+from ecgpage.calibration.scale import calibrate, calibrate_again, runs_at, sure_pixels_per_second
 from ecgpage.calibration.scale_reader import PrintedScale, ScaleReader, load_scale_reader
 from ecgpage.calibration.told_scale import FAST, apply_scale, at_speed, speed_is_told
 from ecgpage.calibration.traced_boxes import traced_boxes
@@ -109,17 +109,7 @@ class Pipeline:
         where nothing is printed. A picture without leads gives a recording of NaN that says so in its warnings.
         """
         self.stage_seconds = {}
-        seconds = min(PAGE_SECONDS, num_samples / fs)
-        page, grid, leads, warnings = self.find_leads(image, seconds)
-        calibration, traces = self.calibrate_and_trace(page, grid, leads) if leads else (None, ())
-        if calibration is not None:
-            bent = largest_rise(calibration.bend, [trace.lead.box for trace in traces]) >= BENT
-            flat = self._look_laid_flat(page, grid, leads, calibration, seconds) if bent else None
-            leads, traces, warnings = flat or (leads, traces, warnings)
-            with self._clock("strokes"):
-                paper_to_picture = page.page_to_picture @ calibration.paper_to_page
-                traces = tuple(follow_strokes(page.image, paper_to_picture, traces, calibration.bend))
-            calibration, traces = self.told_scale(page, calibration, traces)
+        page, leads, calibration, traces, warnings = self.read_leads(image, min(PAGE_SECONDS, num_samples / fs))
         with self._clock("assembly"):
             speed = calibration.speed if calibration else MILLIMETERS_PER_SECOND
             gains = calibration.gains if calibration else USUAL_GAINS
@@ -132,6 +122,28 @@ class Pipeline:
         diagnosis = self._diagnose(page, signal, fs, names)
         recording = Recording(signal, fs, tuple(names), diagnosis, quality, warnings, deviation)
         return DigitizedPage(page, leads, calibration, traces, recording)
+
+    def read_leads(
+        self, image: np.ndarray, seconds: float = PAGE_SECONDS
+    ) -> tuple[Page, tuple[LeadBox, ...], Calibration | None, tuple[LeadTrace, ...], tuple[str, ...]]:
+        """Find the leads of a page of ``seconds`` and trace them: (page, leads, calibration, traces, warnings).
+
+        Leads on paper that bends are looked for again on it laid flat; strokes that traces leave out are followed,
+        where millimetres are sure to be none of another paper speed. Boxes of leads are in page pixels, those of traces
+        in paper millimetres; without leads there are neither calibration nor traces. Raises as ``find_leads``.
+        """
+        page, grid, leads, warnings = self.find_leads(image, seconds)
+        if not leads:
+            return page, (), None, (), warnings
+        calibration, traces = self.calibrate_and_trace(page, grid, leads)
+        if largest_rise(calibration.bend, [trace.lead.box for trace in traces]) >= BENT:
+            flat = self._look_laid_flat(page, grid, leads, calibration, seconds)
+            leads, traces, warnings = flat or (leads, traces, warnings)
+        if calibration.usual_squares:
+            with self._clock("strokes"):
+                paper_to_picture = page.page_to_picture @ calibration.paper_to_page
+                traces = tuple(follow_strokes(page.image, paper_to_picture, traces, calibration.bend))
+        return page, leads, *self.told_scale(page, calibration, traces), warnings
 
     def find_leads(
         self, image: np.ndarray, seconds: float = PAGE_SECONDS
@@ -191,7 +203,8 @@ class Pipeline:
     ) -> tuple[tuple[LeadBox, ...], tuple[LeadTrace, ...], tuple[str, ...]] | None:
         """Leads, traces and warnings of a page whose paper bends, looked for on the paper laid flat.
 
-        leads: those found on it as it is. None where no arrangement explains what is found about as well as them.
+        leads: those found on it as it is. None where an arrangement explains what is found on flat paper less well than
+        these, or none does, and where time would not run there as the calibration has it.
         """
         with self._clock("detection"):
             laid = laid_flat(page, calibration)
@@ -199,12 +212,14 @@ class Pipeline:
                 return None
             flat, flat_to_paper = laid
             look = self._best_look(flat, self._detect(flat, None))
-            if not look.boxes or look.support.value < ALIKE * support(leads, page.size).value:
+            if not 0 < look.support.value >= ALIKE * support(leads, page.size).value:
                 return None
             sure = sure_pixels_per_second(grid)
             along = sure and sure / (flat_to_paper[0, 0] * calibration.pixels_per_mm[0])
             found, warnings = arrange(look.boxes, seconds, flat.size, along)
         on_paper = tuple(replace(lead, box=map_box(flat_to_paper, lead.box)) for lead in found)
+        if not runs_at(calibration.speed, on_paper):
+            return None
         traced = self._trace_on_paper(page, on_paper, calibration)
         paper_to_page, bend = calibration.paper_to_page, calibration.bend
         on_page = tuple(replace(lead, box=bent_box(paper_to_page, lead.box, bend)) for lead in on_paper)

@@ -33,7 +33,7 @@ class PageError(ValueError):
 class Page:
     """A picture and the straightened page found in it.
 
-    image: (H, W, 3) uint8 RGB, the picture itself, never resampled.
+    image: (H, W, 3) uint8 RGB, the picture itself; resampled only where paper is laid flat to look for leads.
     size: (height, width) of the straightened page, page pixels.
     page_to_picture: homography.
     outlined: whether the paper's outline was found (else the whole picture is taken as the page).

@@ -20,6 +20,7 @@ from benchmarks.learning_curve import follow
 from benchmarks.pace import as_page, both_paces, fit_odds
 from benchmarks.reliability import draw
 from benchmarks.row_steps import gains, moved, told_steps
+from benchmarks.strokes import ends_of, off, summary
 from benchmarks.synthesis import PAGE_PIXELS, measure
 from benchmarks.trace_sheet import best_steps, sizes
 from benchmarks.true_pages import TruePage, flat_paper, read_truth
@@ -43,6 +44,22 @@ from ecgpage.training.configuration import TrainingSettings
 from ecgpage.training.optimizer import make_optimizer
 from tests.calibration.beating_page import page as page_of_rows
 from yolov7.average import AveragedModel
+
+
+def test_strokes_are_compared_with_where_the_lead_is_printed():
+    x, flat = np.arange(0, 50, 0.1), np.full(500, 30.0)
+    before = LeadTrace(LeadBox("I", (0, 25, 50, 35), 1.0), x, flat, np.ones(500), np.zeros(500), 30.0)
+    y = flat.copy()
+    y[99:102], y[300] = (27, 20, 26), 38.0
+    up, down = ends_of(before, replace(before, y=y))
+    assert (up.x, up.y, up.upward) == pytest.approx((10.0, 20.0, True))
+    assert (down.x, down.y, down.upward) == pytest.approx((30.0, 38.0, False))
+    printed = np.column_stack([x, flat])
+    printed[101], printed[300] = (10.1, 19.5), (30.0, 33.0)
+    assert off(up, [printed, printed + (0, 40)]) == pytest.approx((0.1, 0.5))
+    assert off(down, [printed]) == pytest.approx((0.0, -5.0))
+    assert np.isinf(off(up, [])[1]) and ends_of(before, before) == []
+    assert summary(np.zeros((0, 2)))[0] == 0 and summary(np.array([[0.1, 0.5], [0.3, 0.5]]))[:3] == (2, 0.2, 0.5)
 
 
 def test_drawing_is_measured_at_the_size_it_says():

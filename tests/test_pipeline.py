@@ -264,10 +264,12 @@ class OnBentPaper(Rows):
         return super().__call__(page)
 
 
-def on_bent_paper(monkeypatch, detector, height):
+def on_bent_paper(monkeypatch, detector, height, usual_squares=True):
     """Digitize a page whose rows rise by so many mm; also the leads that were traced each time, boxes in mm."""
     curve = Bend(np.array([[0.0, 0]] * 5 + [[0, height]]), 2, (55.0, 42.0), (55.0, 42.0))
-    bent, traced = Calibration(np.diag([2.0, 2.0, 1.0]), (2.0, 2.0), "grid", bend=curve), []
+    to_page = np.diag([2.0, 2.0, 1.0])
+    bent = Calibration(to_page, (2.0, 2.0), "grid", speed=7.0, bend=curve, usual_squares=usual_squares)
+    traced = []
 
     def trace(digitizer, image, paper_to_picture, leads, bend):
         traced.append(leads)
@@ -295,6 +297,32 @@ def test_leads_of_bent_paper_are_looked_for_on_it_laid_flat(monkeypatch, height)
         assert (x1 - x0, y1 - y0) == pytest.approx((17.5, 10), abs=0.5)  # as the detector saw it, at 2 pixels a mm
         on_page = bent_box(page.calibration.paper_to_page, (x0, y0, x1, y1), page.calibration.bend)
         np.testing.assert_allclose(page.leads[0].box, on_page, atol=8)
+
+
+@pytest.mark.parametrize("laid_flat", [[None] * 12, ["I"] + [None] * 11, None], ids=["nothing", "one", "too large"])
+def test_without_leads_on_paper_laid_flat_those_before_stay(monkeypatch, laid_flat):
+    """Three leads in no arrangement, which nothing explains either."""
+    few = ["V2", None, "I", None, None, "V6"] + [None] * 6
+    if laid_flat is None:
+        monkeypatch.setattr(pipeline, "laid_flat", lambda page, calibration: None)
+    page, traced = on_bent_paper(monkeypatch, OnBentPaper(few, laid_flat or NAMES_3X4), 5.0)
+    assert {lead.name for lead in page.leads} >= {"V2", "I", "V6"} and len(traced) == 1
+
+
+def test_leads_laid_flat_at_another_speed_are_left(monkeypatch):
+    monkeypatch.setattr(pipeline, "runs_at", lambda speed, leads: False)
+    page, traced = on_bent_paper(monkeypatch, OnBentPaper(some_wrong(NAMES_3X4), NAMES_3X4), 5.0)
+    assert len(traced) == 1 and any("put right" in text for text in page.recording.warnings)
+
+
+@pytest.mark.parametrize("usual", [True, False])
+def test_strokes_are_followed_where_millimetres_are_sure(monkeypatch, usual):
+    asked = []
+    monkeypatch.setattr(
+        pipeline, "follow_strokes", lambda image, to_picture, traces, bend: asked.append(traces) or traces
+    )
+    on_bent_paper(monkeypatch, OnBentPaper(NAMES_3X4, NAMES_3X4), 0.0, usual_squares=usual)
+    assert len(asked) == usual
 
 
 def test_what_is_seen_on_paper_laid_flat_is_left_where_no_arrangement_explains_it_as_well(monkeypatch):

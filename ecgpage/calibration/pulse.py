@@ -9,8 +9,8 @@ import cv2
 import numpy as np
 
 from ecgpage.geometry import Bend
+from ecgpage.ink_scale import InkScale
 from ecgpage.leads import GAINS
-from ecgpage.page.ink_scale import InkScale
 from ecgpage.recording import LeadTrace
 
 HEIGHTS = GAINS[1:]

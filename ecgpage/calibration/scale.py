@@ -170,6 +170,12 @@ def layout_scale(leads: Sequence[LeadBox]) -> float | None:
     return float(np.median(scales)) if scales else None
 
 
+def runs_at(speed: float, leads: Sequence[LeadBox]) -> bool:
+    """Whether leads, whose boxes are in paper millimetres, are as long as they last at a speed, mm/s."""
+    scale = layout_scale(leads)
+    return scale is not None and abs(np.log(scale * MILLIMETERS_PER_SECOND / speed)) < LARGEST_DISAGREEMENT
+
+
 def _known(lead: LeadBox) -> bool:
     return bool(np.isfinite(lead.duration) and lead.duration > 0 and lead.box[2] - lead.box[0] > 1)
 

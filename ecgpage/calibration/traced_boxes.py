@@ -25,9 +25,9 @@ SURE = 0.8
 BEYOND = 0.5
 """Millimetres before its lead's first and behind its last sample up to which a trace counts."""
 
-UNCLEAR, ALONE = 2.0, 2.0
+UNCLEAR, BY_UNCLEAR = 2.0, 2.0
 """Millimetres of spread from which on a point lies between two heights rather than at one, and by which such points
-alone may move an edge: further, it stays where the lead was seen."""
+may lie beyond all others: where they lie further, the edge stays where the lead was seen."""
 
 FEWEST = 8
 """Points that tell a trace's extent."""
@@ -44,9 +44,9 @@ def traced_boxes(
     leads: boxes in page pixels; traces: of the same leads, in the same order, in paper millimetres; gap: mm of blank
     between columns. The box of a lead that was not found in its own is first the one that it was traced in. Left and
     right edges are those of the lead's time, upper and lower ones the trace's extent, at least ``LEAST_BOX_HEIGHT``
-    high; one that points between two heights tell alone is not moved. Scores are multiplied by h / (h + s), h the box's
-    height and s the trace's spread at its highest and at its lowest point: by how much of the box overlaps one that is
-    off by as much. Without traces the leads are as they were.
+    high; an edge that points between two heights tell alone, by ``BY_UNCLEAR`` and more, is not moved. Scores are
+    multiplied by h / (h + s), h the box's height and s the trace's spread at its highest and at its lowest point: by
+    how much of the box overlaps one that is off by as much. Without traces the leads are as they were.
     """
     if not traces:
         return tuple(leads)
@@ -80,10 +80,10 @@ def _traced(lead: LeadBox, trace: LeadTrace, calibration: Calibration, origin: f
     missing = max(0.0, least - (lower - upper))
     traced = np.array([left, upper - missing / 2, right, lower + missing / 2])
     near = np.abs(traced - box) < np.tile(np.multiply(NEAR, calibration.pixels_per_mm), 2)
-    clear = np.tile(spread <= UNCLEAR, 2)
+    clear, beyond = np.tile(spread <= UNCLEAR, 2), np.full(2, np.inf)
     if clear.sum() >= 2 * FEWEST:
-        alone = np.array([around[clear].min() - upper, lower - around[clear].max()])
-        near[1::2] &= alone < ALONE * calibration.pixels_per_mm[1]
+        beyond = np.array([around[clear].min() - upper, lower - around[clear].max()])
+    near[1::2] &= beyond < BY_UNCLEAR * calibration.pixels_per_mm[1]
     _, top, _, bottom = np.where(near, traced, box)
     near[1::2] &= bottom - top > 0.99 * min(least, box[3] - box[1])  # else one edge met the other
     x0, y0, x1, y1 = (float(edge) for edge in np.where(near, traced, box))

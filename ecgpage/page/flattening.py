@@ -13,20 +13,25 @@ from ecgpage.recording import Calibration, Page
 from yolov7.postprocess import FILL
 
 LARGEST_STRETCH = 1.5
-"""A flat page's sides are at most this many times the page's longer side: a bend that says more is none."""
+"""The flat paper's sides are at most this many times the page's longer side: a calibration that says more is wrong."""
+
+LARGEST_SIDE = 4000
+"""Pixels a side at most: leads are found and names read on less."""
 
 
 def laid_flat(page: Page, calibration: Calibration) -> tuple[Page, np.ndarray] | None:
     """The paper of a page laid flat, at the page's resolution, and the (3, 3) homography from its pixels to paper, mm.
 
-    What the picture does not show is grey. None where the calibration has the paper far larger than the page.
+    Its picture is resampled, to look for leads; traces are read from the page itself. What the page does not show is
+    grey. None where the calibration has the paper far larger than the page.
     """
     height, width = page.size
     x0, y0, x1, y1 = map_box(np.linalg.inv(calibration.paper_to_page), (0, 0, width - 1, height - 1))
-    scale = float(np.mean(calibration.pixels_per_mm))
-    size = (round((y1 - y0) * scale) + 1, round((x1 - x0) * scale) + 1)
-    if max(size) > LARGEST_STRETCH * max(page.size):
+    longest, scale = max(x1 - x0, y1 - y0), float(np.mean(calibration.pixels_per_mm))
+    if not longest * scale < LARGEST_STRETCH * max(page.size):
         return None
+    scale = min(scale, LARGEST_SIDE / longest)
+    size = (round((y1 - y0) * scale) + 1, round((x1 - x0) * scale) + 1)
     flat_to_paper = np.array([[1 / scale, 0, x0], [0, 1 / scale, y0], [0, 0, 1.0]])
     paper_to_picture = page.page_to_picture @ calibration.paper_to_page
     x, y = bent_places(paper_to_picture, flat_to_paper, size, calibration.bend)

@@ -3,7 +3,7 @@
 The outline of the sheet removes rotation and perspective roughly; the printed grid, where it is seen, removes what is
 left to a few hundredths of a degree, whether or not the sheet's edges are in view. Where the whole picture shows no
 grid that is a page's without doubt, one is looked for in parts, on the sheet as straight as its edges make it, even if
-the picture cuts them. The picture itself is never resampled: a page is the picture and a homography.
+the picture cuts them. The picture itself is not resampled: a page is the picture and a homography.
 """
 
 from __future__ import annotations

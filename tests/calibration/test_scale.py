@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ecgpage.calibration.grid import GridEstimate, nothing_found
-from ecgpage.calibration.scale import calibrate, calibrate_again, square_millimeters, sure_pixels_per_second
+from ecgpage.calibration.scale import calibrate, calibrate_again, runs_at, square_millimeters, sure_pixels_per_second
 from ecgpage.geometry import apply_homography, map_box
 from ecgpage.recording import LeadBox, Page, PageError
 from tests.calibration.test_extent import TO_PICTURE, rough_paper, traces_on
@@ -177,3 +177,10 @@ def test_a_grid_that_tells_no_lines_takes_the_bend_that_rows_tell():
     again = calibrate_again(PAGE, (lead(8.0),), curled, found, grid)
     assert again.bend is not None and replace(again, bend=None) == found
     assert calibrate_again(PAGE, (lead(8.0),), curled, found, told) is found
+
+
+@pytest.mark.parametrize(("speed", "runs"), [(25.0, True), (27.0, True), (50.0, False), (12.5, False)])
+def test_leads_run_at_the_speed_that_their_lengths_show(speed, runs):
+    leads = [LeadBox(name, (0.0, 0.0, 62.5, 10.0), 1.0, start=0.0, duration=2.5) for name in ("I", "II", "III")]
+    assert runs_at(speed, leads) == runs
+    assert not runs_at(speed, [replace(lead, duration=float("nan")) for lead in leads])

@@ -101,19 +101,29 @@ def test_one_vague_point_moves_an_edge_by_little():
     np.testing.assert_allclose(box[1::2], true_box(traces[0])[1::2], atol=FLATTENED * VAGUE * PER_MM)
 
 
-@pytest.mark.parametrize(("spread", "moved"), [(0.1, True), (3.0, False)])
-def test_an_edge_that_points_between_two_heights_tell_alone_stays(spread, moved):
+@pytest.mark.parametrize("upper", [True, False])
+@pytest.mark.parametrize(("spread", "further", "moved"), [(0.1, 5.0, True), (3.0, 5.0, False), (3.0, 1.0, True)])
+def test_an_edge_that_points_between_two_heights_tell_alone_stays(spread, further, moved, upper):
     traces = page(0.0, ())
     given = found(traces, np.zeros((len(traces), 4)))
     stray = traces[5]
     y, vague = stray.y.copy(), stray.spread.copy()
-    y[300:306] = stray.y.max() + 5.0
+    y[300:306] = stray.y.min() - further if upper else stray.y.max() + further
     vague[300:306] = spread
     traces[5] = replace(stray, y=y, spread=vague)
     box = traced_boxes(given, traced_in(given, traces), CALIBRATION)[5].box
-    expected = given[5].box[3] + (5.0 * PER_MM if moved else 0.0)
-    assert box[3] == pytest.approx(expected, abs=0.1 * PER_MM)
-    assert box[1] == pytest.approx(given[5].box[1], abs=0.1 * PER_MM)
+    edge, other = (1, 3) if upper else (3, 1)
+    away = (further + FLATTENED * (min(spread, VAGUE) - 0.1)) * (-PER_MM if upper else PER_MM)
+    assert box[edge] == pytest.approx(given[5].box[edge] + moved * away, abs=0.1 * PER_MM)
+    assert box[other] == pytest.approx(given[5].box[other], abs=0.1 * PER_MM)
+
+
+def test_a_trace_whose_points_all_lie_between_two_heights_moves_no_edge_up_or_down():
+    traces = page(0.0, ())
+    given = found(traces, np.full((len(traces), 4), [0.0, -3.0, 0.0, 3.0]))
+    vague = [replace(trace, spread=np.full_like(trace.spread, 3.0)) for trace in traces]
+    for box, lead in zip(traced_boxes(given, traced_in(given, vague), CALIBRATION), given, strict=True):
+        assert box.box[1::2] == lead.box[1::2]
 
 
 def test_the_score_falls_to_the_share_of_the_box_that_is_sure():

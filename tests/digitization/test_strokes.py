@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ecgpage.digitization.strokes import FEWEST, GRID, Stroke, find_strokes, follow_strokes, off_grid
+from ecgpage.digitization import strokes as module
+from ecgpage.digitization.strokes import FEWEST, GRID, Ink, Stroke, find_strokes, follow_strokes, off_grid
 from ecgpage.geometry import Bend, bent_points
 from ecgpage.recording import LeadBox, LeadTrace
 
@@ -114,21 +115,56 @@ def test_strokes_that_stand_anywhere_are_kept(seed):
     assert off_grid(strokes) == strokes
 
 
-def test_strokes_are_found_where_they_are():
+@pytest.mark.parametrize("apart", [10.0, 15.0, 20.0, 25.0, 30.0, 21.3])
+def test_spikes_of_a_steady_pace_are_no_grid(apart):
+    """At 150, 100, 75, 60 and 50 a minute they stand whole squares apart; each in five rows, some in one."""
+    spikes = [Stroke(7.0 + apart * k, 0.0, 10.0) for k in range(8) for _ in range(5)]
+    assert off_grid(spikes) == spikes and off_grid(spikes[::5] * 3) == spikes[::5] * 3
+
+
+@settings(max_examples=30)
+@given(st.integers(60, 200), st.integers(80, 200), st.integers(1, 4))
+def test_strokes_are_found_where_they_are(left, top, width):
     share = np.zeros((400, 600), np.float32)
-    share[80:240, 99:102] = 1.0
+    share[top : top + 160, left : left + width] = 1.0
     share[80:240, 300:320] = 1.0  # too wide
-    (stroke,) = find_strokes(share, (10.0, 20.0))
-    assert stroke.x == pytest.approx(10 + 100 / 8, abs=0.1)
-    assert (stroke.top, stroke.bottom) == pytest.approx((30, 50), abs=0.2)
+    (stroke,) = find_strokes(Ink(share, (10.0, 20.0)))
+    assert stroke.x == pytest.approx(10 + (left + (width - 1) / 2) / 8, abs=1e-6)
+    assert (stroke.top, stroke.bottom) == pytest.approx((20 + (top - 0.5) / 8, 20 + (top + 159.5) / 8), abs=1e-6)
 
 
-def test_without_ink_or_on_paper_without_end_nothing_is_followed():
+def test_a_stroke_between_two_traces_that_may_be_eithers_is_left():
+    image, traces = drawn(spike(60, ROWS[0], ROWS[0] - 12))
+    beside = LeadTrace(traces[0].lead, traces[0].x, traces[0].y + 0.6, *np.ones((2, POINTS)), ROWS[0])
+    followed = follow_strokes(image, PAPER_TO_PICTURE, [*traces, beside])
+    assert followed[0] is traces[0] and followed[2] is beside
+
+
+def test_a_trace_that_ends_at_a_stroke_is_not_led_along_it():
+    image, (first, other) = drawn(spike(60, ROWS[0], ROWS[0] - 12))
+    ended = LeadTrace(first.lead, first.x, first.y, (first.x < 60.0).astype(float), first.spread, first.zero)
+    assert follow_strokes(image, PAPER_TO_PICTURE, [ended, other])[0] is ended
+
+
+def test_without_ink_nothing_is_followed():
     blank, traces = np.full((960, 1280, 3), 255, np.uint8), drawn()[1]
     assert follow_strokes(blank, PAPER_TO_PICTURE, traces) == traces
     assert follow_strokes(blank, PAPER_TO_PICTURE, []) == []
-    image, _ = drawn(spike(60, ROWS[0], ROWS[0] - 12))
-    far = [LeadTrace(t.lead, 10 * t.x, 10 * t.y, t.presence, t.spread, t.zero) for t in traces]
-    far = [LeadTrace(LeadBox("I", (0, 0, 900, 900), 1.0), t.x, t.y, t.presence, t.spread, t.zero) for t in far]
-    followed = follow_strokes(image, np.diag([SCALE / 10, SCALE / 10, 1.0]), far)
-    assert all(one is other for one, other in zip(followed, far, strict=True))
+
+
+@pytest.mark.parametrize("most", [1000, 10**9])
+def test_paper_without_end_is_not_looked_at(monkeypatch, most):
+    image, traces = drawn(spike(60, ROWS[0], ROWS[0] - 12))
+    monkeypatch.setattr(module, "MOST_PIXELS", most)
+    followed = follow_strokes(image, PAPER_TO_PICTURE, traces)
+    assert (followed[0] is traces[0]) == (most == 1000)
+
+
+def test_a_trace_far_off_its_box_and_a_box_of_no_width_do_no_harm():
+    image, (first, other) = drawn(spike(60, ROWS[0], ROWS[0] - 12))
+    far = LeadTrace(first.lead, first.x, first.y - 60, first.presence, first.spread, first.zero)
+    assert follow_strokes(image, PAPER_TO_PICTURE, [far, other])[0] is far
+    thin = [
+        LeadTrace(LeadBox("I", (60, 30, 60, 40), 1.0), t.x, t.y, t.presence, t.spread, t.zero) for t in (first, other)
+    ]
+    assert follow_strokes(image, PAPER_TO_PICTURE, thin) == thin

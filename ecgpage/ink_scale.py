@@ -11,8 +11,8 @@ import numpy as np
 from ecgpage.geometry import Bend, bent_places, bent_points
 from ecgpage.recording import LeadTrace
 
-PRINTED = 0.5
-"""Presence from which on a trace's point is ink."""
+INKED = 0.5
+"""Presence from which on a trace's point is surely ink."""
 
 LEAST_CONTRAST = 15.0
 """Grey levels between paper and ink at least."""
@@ -39,14 +39,16 @@ class InkScale:
     def of(
         image: np.ndarray, paper_to_picture: np.ndarray, traces: Sequence[LeadTrace], bend: Bend | None
     ) -> InkScale | None:
-        """Measure a page's ink on its traces and the paper 2 mm beside them; None where they do not differ.
+        """Measure a page's ink on its traces and the paper 2 mm beside them.
 
-        image: (H, W, 3) uint8 RGB.
+        image: (H, W, 3) uint8 RGB. None without traces, and where ink and paper do not differ.
         """
+        if not traces:
+            return None
         grey = cv2.transform(image, np.full((1, 3), 1 / 3, np.float32))
         on, beside = [], []
         for trace in traces:
-            printed = np.flatnonzero(trace.presence > PRINTED)[::6]
+            printed = np.flatnonzero(trace.presence > INKED)[::6]
             points = np.stack([trace.x[printed], trace.y[printed]], axis=1)
             on.append(_brightness(grey, bent_points(paper_to_picture, points, bend)))
             for off in (-2.0, 2.0):

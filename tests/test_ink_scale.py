@@ -1,0 +1,50 @@
+"""Ink is measured between a page's paper and its traces, whatever their colours."""
+
+import cv2
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ecgpage.geometry import Bend, bent_points
+from ecgpage.ink_scale import InkScale
+from ecgpage.recording import LeadBox, LeadTrace
+
+SCALE = 6.0
+PAPER_TO_PICTURE = np.diag([SCALE, SCALE, 1.0])
+
+
+def traced(paper, ink, bend=None, points=600):
+    """A page of one grey with a level trace 50 mm down of another, and the trace."""
+    image = np.full((600, 900, 3), paper, np.uint8)
+    x = np.linspace(20, 130, points)
+    y = np.full(points, 50.0)
+    pixels = np.rint(bent_points(PAPER_TO_PICTURE, np.column_stack([x, y]), bend)).astype(np.int32)
+    cv2.polylines(image, [pixels], False, (ink, ink, ink), 5)
+    return image, [LeadTrace(LeadBox("I", (20, 45, 130, 55), 1.0), x, y, np.ones(points), np.zeros(points))]
+
+
+@given(st.integers(100, 255), st.integers(0, 80), st.booleans())
+def test_paper_is_0_and_ink_1(paper, ink, bends):
+    bend = Bend(np.array([[0.0, 0]] * 5 + [[0, 4.0]]), 2, (75.0, 50.0), (75.0, 50.0)) if bends else None
+    scale = InkScale.of(*_with(traced(paper, ink, bend)), bend)
+    assert (scale.paper, scale.ink) == pytest.approx((paper, ink), abs=1)
+    patch = scale.patch((30.0, 45.0), (10 * 8 + 1, 90 * 8), 8)
+    np.testing.assert_allclose(patch[40], 1, atol=0.05)
+    np.testing.assert_allclose(patch[:20], 0, atol=0.05)
+
+
+def _with(page):
+    image, traces = page
+    return image, PAPER_TO_PICTURE, traces
+
+
+def test_beyond_the_picture_the_paper_is_that_of_its_edge():
+    scale = InkScale.of(*_with(traced(230, 30)), None)
+    assert not scale.patch((-20.0, -20.0), (60, 60), 2).any()
+
+
+def test_no_scale_without_contrast_traces_or_points():
+    assert InkScale.of(*_with(traced(200, 190)), None) is None
+    assert InkScale.of(*_with(traced(230, 30, points=200)), None) is None
+    assert InkScale.of(traced(230, 30)[0], PAPER_TO_PICTURE, [], None) is None
