@@ -10,7 +10,8 @@ Digitizes pages whose truth is known (see ``true_pages``), then again with one s
 - *all but traces*: boxes, paper and origin together.
 
 Prints the mean SNR over leads, dB, with the corrected alignment and, in the second table, without any. A third table
-tells the calibration's errors: of the scale along and across, of the time origin.
+tells the calibration's errors: of the scale along and across, of the time origin. What the pipeline does beyond that is
+left out: leads of bent paper looked for on it laid flat, and strokes that traces leave out.
 """
 
 from __future__ import annotations

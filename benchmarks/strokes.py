@@ -1,8 +1,9 @@
 """Whether strokes that traces leave out are rightly followed: ``python -m benchmarks.strokes PAGES``.
 
-Pages with their truth are read up to their traces; then pacing spikes and narrow peaks are followed in the ink (see
-``digitization.strokes``). A stroke is right where the printed lead goes as far at its place, to 1.5 mm. The table names
-the pages that have any, and how far the ends of those that are right lie from the printed ones, in time and height.
+Pages with their truth are read up to their traces, bent paper as it lies; then pacing spikes and narrow peaks are
+followed in the ink (see ``digitization.strokes``). A stroke is right where the printed lead goes as far at its place,
+to 1.5 mm. The table names the pages that have any, and how far the ends of those that are right lie from the printed
+ones, in time and height.
 """
 
 from __future__ import annotations

@@ -25,7 +25,7 @@ from ecgpage.calibration.told_scale import FAST, apply_scale, at_speed, speed_is
 from ecgpage.calibration.traced_boxes import traced_boxes
 from ecgpage.detection.closer import Region, detect_closely, look_again, turns_to_try, upright_evidence
 from ecgpage.detection.detector import LeadDetector, load_detector
-from ecgpage.detection.fused_boxes import fused
+from ecgpage.detection.fused_boxes import fused, seen_twice
 from ecgpage.detection.layout import Support, arrange, support
 from ecgpage.detection.name_reader import NameReader, load_name_reader
 from ecgpage.diagnosis.classifier import Classifier, load_classifier
@@ -220,6 +220,7 @@ class Pipeline:
         on_paper = tuple(replace(lead, box=map_box(flat_to_paper, lead.box)) for lead in found)
         if not runs_at(calibration.speed, on_paper):
             return None
+        on_paper = seen_twice(on_paper, self._on_paper(leads, calibration))
         traced = self._trace_on_paper(page, on_paper, calibration)
         paper_to_page, bend = calibration.paper_to_page, calibration.bend
         on_page = tuple(replace(lead, box=bent_box(paper_to_page, lead.box, bend)) for lead in on_paper)
@@ -247,9 +248,13 @@ class Pipeline:
         return calibration, traces
 
     def _trace_leads(self, page: Page, leads: Sequence[LeadBox], calibration: Calibration) -> tuple[LeadTrace, ...]:
+        return self._trace_on_paper(page, self._on_paper(leads, calibration), calibration)
+
+    @staticmethod
+    def _on_paper(leads: Sequence[LeadBox], calibration: Calibration) -> tuple[LeadBox, ...]:
+        """Leads whose boxes are in page pixels, with boxes in paper millimetres."""
         paper_to_page, bend = calibration.paper_to_page, calibration.bend
-        on_paper = tuple(replace(lead, box=flat_box(paper_to_page, lead.box, bend)) for lead in leads)
-        return self._trace_on_paper(page, on_paper, calibration)
+        return tuple(replace(lead, box=flat_box(paper_to_page, lead.box, bend)) for lead in leads)
 
     def _trace_on_paper(
         self, page: Page, leads: tuple[LeadBox, ...], calibration: Calibration

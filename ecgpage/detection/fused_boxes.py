@@ -34,6 +34,18 @@ def fused(looks: Sequence[Sequence[LeadBox]]) -> list[LeadBox]:
     return sorted(together, key=lambda box: -box.score)
 
 
+def seen_twice(leads: Sequence[LeadBox], before: Sequence[LeadBox]) -> tuple[LeadBox, ...]:
+    """Leads whose left and right edges lie halfway to those that the same leads had in a look before, which tells no
+    heights. Boxes are in the same pixels or millimetres; a lead is the same by name, row and column."""
+    known = {(lead.name, lead.row, lead.column): lead.box for lead in before}
+    seen = []
+    for lead in leads:
+        x0, y0, x1, y1 = lead.box
+        left, _, right, _ = known.get((lead.name, lead.row, lead.column), lead.box)
+        seen.append(replace(lead, box=((x0 + left) / 2, y0, (x1 + right) / 2, y1)))
+    return tuple(seen)
+
+
 def _is_same(best: LeadBox, other: LeadBox) -> bool:
     return best.name == other.name and iou(best.box, other.box) > SAME
 

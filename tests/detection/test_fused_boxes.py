@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ecgpage.detection.fused_boxes import fused
+from ecgpage.detection.fused_boxes import fused, seen_twice
 from ecgpage.leads import LEADS
 from ecgpage.recording import LeadBox
 
@@ -59,3 +59,21 @@ def test_looks_that_agree_give_what_each_has_seen(boxes, looks):
         same = min((box for box in together if box.name == one.name), key=lambda box: abs(box.box[0] - one.box[0]))
         np.testing.assert_allclose(same.box, one.box)
         assert same.score == pytest.approx(one.score)
+
+
+def test_leads_seen_twice_have_their_ends_between_both_and_their_heights_from_the_later_look():
+    later = (
+        LeadBox("I", (10.0, 20.0, 70.0, 30.0), 0.9, row=0, column=0),
+        LeadBox("II", (10.0, 40.0, 70.0, 50.0), 0.9, row=1, column=0),
+        LeadBox("II", (10.0, 60.0, 250.0, 70.0), 0.9, strip=True, row=2, column=0),
+    )
+    before = (
+        LeadBox("I", (12.0, 5.0, 68.0, 45.0), 0.5, row=0, column=0),
+        LeadBox("III", (0.0, 35.0, 90.0, 55.0), 0.5, row=1, column=0),
+        LeadBox("II", (14.0, 50.0, 246.0, 90.0), 0.5, strip=True, row=2, column=0),
+    )
+    first, second, strip = seen_twice(later, before)
+    assert first == replace(later[0], box=(11.0, 20.0, 69.0, 30.0))
+    assert second == later[1]  # it was another lead's place
+    assert strip == replace(later[2], box=(12.0, 60.0, 248.0, 70.0))
+    assert seen_twice(later, ()) == later
