@@ -17,10 +17,10 @@ import numpy as np
 from benchmarks.true_pages import TruePage, read_truth
 from ecgpage.cli import HERE
 from ecgpage.digitization.strokes import follow_strokes
-from ecgpage.geometry import apply_homography, flat_points
+from ecgpage.geometry import Bend, flat_points
 from ecgpage.io import read_image
 from ecgpage.pipeline import Pipeline, build_pipeline
-from ecgpage.recording import Calibration, LeadTrace, Page
+from ecgpage.recording import LeadTrace
 from ecgpage.reporting import text_table
 
 LEAST = 1.0
@@ -50,15 +50,10 @@ def ends_of(before: LeadTrace, after: LeadTrace) -> list[End]:
     return ends
 
 
-def printed_places(true: TruePage, page: Page, calibration: Calibration, name: str) -> list[np.ndarray]:
+def printed_places(true: TruePage, paper_to_picture: np.ndarray, bend: Bend | None, name: str) -> list[np.ndarray]:
     """The samples, (N, 2) paper millimetres, of each print of a lead."""
-    picture_to_page = np.linalg.inv(page.page_to_picture)
-    places = []
-    for lead in true.leads:
-        if lead.lead.name == name:
-            points = apply_homography(picture_to_page, lead.points[np.isfinite(lead.points).all(axis=1)])
-            places.append(flat_points(calibration.paper_to_page, points, calibration.bend))
-    return places
+    prints = [lead.points for lead in true.leads if lead.lead.name == name]
+    return [flat_points(paper_to_picture, points[np.isfinite(points).all(axis=1)], bend) for points in prints]
 
 
 def off(end: End, prints: list[np.ndarray]) -> tuple[float, float]:
@@ -79,11 +74,12 @@ def judge(true: TruePage, pipeline: Pipeline) -> tuple[int, np.ndarray]:
     if not leads:
         return 0, np.zeros((0, 2))
     calibration, traces = pipeline.calibrate_and_trace(page, grid, leads)
-    followed = follow_strokes(image, page.page_to_picture @ calibration.paper_to_page, traces, calibration.bend)
+    paper_to_picture, bend = page.page_to_picture @ calibration.paper_to_page, calibration.bend
+    followed = follow_strokes(image, paper_to_picture, traces, bend)
     found = []
     for before, after in zip(traces, followed, strict=True):
         if after is not before:
-            prints = printed_places(true, page, calibration, after.lead.name)
+            prints = printed_places(true, paper_to_picture, bend, after.lead.name)
             found += [off(end, prints) for end in ends_of(before, after)]
     apart = np.array(found).reshape(-1, 2)
     return len(apart), apart[np.abs(apart[:, 1]) < AS_FAR]

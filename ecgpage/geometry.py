@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
@@ -13,7 +15,8 @@ BEND_STEP = 16
 
 _BEND_ITERATIONS = 12
 
-_EDGE_POINTS = 33
+_LINE_POINTS = 33
+"""Places along a line at which a bend is asked for how far it leads the line away."""
 
 
 def apply_homography(homography: np.ndarray, points: np.ndarray) -> np.ndarray:
@@ -129,12 +132,18 @@ def bent_box(
 ) -> tuple[float, float, float, float]:
     """Smallest upright rectangle (x0, y0, x1, y1) around where ``bent_points`` has a box of flat paper, mm."""
     x0, y0, x1, y1 = box
-    along, down = np.linspace(x0, x1, _EDGE_POINTS), np.linspace(y0, y1, _EDGE_POINTS)
-    edges = [np.column_stack([along, np.full(_EDGE_POINTS, y)]) for y in (y0, y1)]
-    edges += [np.column_stack([np.full(_EDGE_POINTS, x), down]) for x in (x0, x1)]
-    outline = bent_points(homography, np.concatenate(edges), bend)
+    sides = [((x0, y0), (x1, y0)), ((x0, y1), (x1, y1)), ((x0, y0), (x0, y1)), ((x1, y0), (x1, y1))]
+    outline = bent_points(homography, np.concatenate([np.linspace(*ends, _LINE_POINTS) for ends in sides]), bend)
     (left, upper), (right, lower) = outline.min(axis=0), outline.max(axis=0)
     return float(left), float(upper), float(right), float(lower)
+
+
+def largest_rise(bend: Bend | None, boxes: Sequence[tuple[float, float, float, float]]) -> float:
+    """How far, mm, a bend leads the middle line of any box on flat paper, mm, up and down; 0 without bend or boxes."""
+    if bend is None:
+        return 0.0
+    lines = [np.linspace((x0, (y0 + y1) / 2), (x1, (y0 + y1) / 2), _LINE_POINTS) for x0, y0, x1, y1 in boxes]
+    return max((float(np.ptp(bend(line)[:, 1])) for line in lines), default=0.0)
 
 
 def bent_places(
@@ -154,3 +163,19 @@ def bent_places(
     x, y = between[..., 0].astype(np.float32), between[..., 1].astype(np.float32)
     fine = cv2.remap(coarse, x, y, cv2.INTER_LINEAR)
     return fine[..., 0], fine[..., 1]
+
+
+def sample_bent(
+    image: np.ndarray,
+    paper_to_picture: np.ndarray,
+    samples_to_paper: np.ndarray,
+    size: tuple[int, int],
+    bend: Bend | None,
+    **how: Any,
+) -> np.ndarray:
+    """A map of bent paper, (height, width) of ``size`` in the image's type, see ``bent_places``.
+
+    image: (H, W) or (H, W, C); how: ``interpolation``, by default linear, and ``cv2.remap``'s border.
+    """
+    x, y = bent_places(paper_to_picture, samples_to_paper, size, bend)
+    return cv2.remap(image, x, y, **({"interpolation": cv2.INTER_LINEAR} | how))

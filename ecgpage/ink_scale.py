@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from ecgpage.geometry import Bend, bent_places, bent_points
+from ecgpage.geometry import Bend, bent_points, sample_bent
 from ecgpage.recording import LeadTrace
 
 INKED = 0.5
@@ -63,9 +63,9 @@ class InkScale:
         """Ink, 0 to 1, of a rectangle of paper: (height, width) float32 of ``size``, its first pixel at ``corner``,
         (x, y) mm."""
         to_paper = np.array([[1 / pixels_per_mm, 0, corner[0]], [0, 1 / pixels_per_mm, corner[1]], [0, 0, 1.0]])
-        x, y = bent_places(self.paper_to_picture, to_paper, size, self.bend)
-        cut = cv2.remap(self.grey, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE).astype(np.float32)
-        return np.clip((self.paper - cut) / (self.paper - self.ink), 0.0, 1.0)
+        border = cv2.BORDER_REPLICATE
+        cut = sample_bent(self.grey, self.paper_to_picture, to_paper, size, self.bend, borderMode=border)
+        return np.clip((self.paper - cut.astype(np.float32)) / (self.paper - self.ink), 0.0, 1.0)
 
 
 def _brightness(grey: np.ndarray, points: np.ndarray) -> np.ndarray:

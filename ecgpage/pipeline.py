@@ -14,7 +14,6 @@ from typing import Protocol
 import numpy as np
 
 from ecgpage.calibration.assembly import assemble, limb_lead_quality
-from ecgpage.calibration.bend import largest_rise
 from ecgpage.calibration.grid import GridEstimate
 from ecgpage.calibration.parts import find_grid
 from ecgpage.calibration.placement import place_traces
@@ -25,7 +24,7 @@ from ecgpage.calibration.told_scale import FAST, apply_scale, at_speed, speed_is
 from ecgpage.calibration.traced_boxes import traced_boxes
 from ecgpage.detection.closer import Region, detect_closely, look_again, turns_to_try, upright_evidence
 from ecgpage.detection.detector import LeadDetector, load_detector
-from ecgpage.detection.fused_boxes import fused, seen_twice
+from ecgpage.detection.fused_boxes import fused, with_mean_ends
 from ecgpage.detection.layout import Support, arrange, support
 from ecgpage.detection.name_reader import NameReader, load_name_reader
 from ecgpage.diagnosis.classifier import Classifier, load_classifier
@@ -33,7 +32,7 @@ from ecgpage.diagnosis.pace import runs_at_half_pace
 from ecgpage.digitization.digitizer import Digitizer, load_digitizer
 from ecgpage.digitization.rows import trace_rows
 from ecgpage.digitization.strokes import follow_strokes
-from ecgpage.geometry import bent_box, flat_box, map_box
+from ecgpage.geometry import bent_box, flat_box, largest_rise, map_box
 from ecgpage.header import RecordHeader
 from ecgpage.io import read_header, read_image
 from ecgpage.leads import LEADS, MILLIMETERS_PER_SECOND, USUAL_GAINS
@@ -214,13 +213,13 @@ class Pipeline:
             look = self._best_look(flat, self._detect(flat, None))
             if not 0 < look.support.value >= ALIKE * support(leads, page.size).value:
                 return None
-            sure = sure_pixels_per_second(grid)
-            along = sure and sure / (flat_to_paper[0, 0] * calibration.pixels_per_mm[0])
+            sure = sure_pixels_per_second(grid) is not None
+            along = MILLIMETERS_PER_SECOND / flat_to_paper[0, 0] if sure else None
             found, warnings = arrange(look.boxes, seconds, flat.size, along)
         on_paper = tuple(replace(lead, box=map_box(flat_to_paper, lead.box)) for lead in found)
         if not runs_at(calibration.speed, on_paper):
             return None
-        on_paper = seen_twice(on_paper, self._on_paper(leads, calibration))
+        on_paper = with_mean_ends(on_paper, self._on_paper(leads, calibration))
         traced = self._trace_on_paper(page, on_paper, calibration)
         paper_to_page, bend = calibration.paper_to_page, calibration.bend
         on_page = tuple(replace(lead, box=bent_box(paper_to_page, lead.box, bend)) for lead in on_paper)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 
 from ecgpage.calibration.grid import GridEstimate
@@ -20,8 +18,6 @@ the polynomial's 21 terms explain the more, the fewer tiles there are."""
 
 LEAST_EXPLAINED = 0.5
 """Share of the grid's deviations, by power, that a bend must explain."""
-
-_LINE_POINTS = 33
 
 _HOLD = 1e-4  # of the tiles' weight, against coefficients that they do not tell
 
@@ -56,17 +52,6 @@ def measure_bend(grid: GridEstimate, paper_to_page: np.ndarray) -> Bend | None:
     if explained < smallest**2 or explained < LEAST_EXPLAINED * whole:
         return None
     return Bend(coefficients, DEGREE, (float(middle[0]), float(middle[1])), (float(reach[0]), float(reach[1])))
-
-
-def largest_rise(bend: Bend | None, boxes: Sequence[tuple[float, float, float, float]]) -> float:
-    """How far, mm, the middle line of any of these boxes on flat paper, mm, goes up and down where the paper bends."""
-    if bend is None:
-        return 0.0
-    share = np.linspace(0, 1, _LINE_POINTS)
-    lines = [
-        np.column_stack([x0 + share * (x1 - x0), np.full(_LINE_POINTS, (y0 + y1) / 2)]) for x0, y0, x1, y1 in boxes
-    ]
-    return max((float(np.ptp(bend(line)[:, 1])) for line in lines), default=0.0)
 
 
 def fit_terms(terms: np.ndarray, values: np.ndarray, trust: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -34,7 +34,7 @@ def fused(looks: Sequence[Sequence[LeadBox]]) -> list[LeadBox]:
     return sorted(together, key=lambda box: -box.score)
 
 
-def seen_twice(leads: Sequence[LeadBox], before: Sequence[LeadBox]) -> tuple[LeadBox, ...]:
+def with_mean_ends(leads: Sequence[LeadBox], before: Sequence[LeadBox]) -> tuple[LeadBox, ...]:
     """Leads whose left and right edges lie halfway to those that the same leads had in a look before, which tells no
     heights. Boxes are in the same pixels or millimetres; a lead is the same by name, row and column."""
     known = {(lead.name, lead.row, lead.column): lead.box for lead in before}

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import cv2
 import numpy as np
 
-from ecgpage.geometry import Bend, apply_homography, bent_places
+from ecgpage.geometry import Bend, apply_homography, sample_bent
 
 ROWS_PER_MM = 10
 """Crop pixels per millimetre of height: 100 per millivolt at the usual gain."""
@@ -122,8 +122,8 @@ def crop_lead(
             image, crop_to_picture, (width, height), flags=interpolation | cv2.WARP_INVERSE_MAP, borderValue=fill
         )
     else:
-        places = bent_places(paper_to_picture, _samples_to_paper(origin, samples), (height, width), bend)
-        sampled = cv2.remap(image, *places, interpolation, borderMode=cv2.BORDER_CONSTANT, borderValue=fill)
+        to_paper, how = _samples_to_paper(origin, samples), {"interpolation": interpolation, "borderValue": fill}
+        sampled = sample_bent(image, paper_to_picture, to_paper, (height, width), bend, **how)
     if samples != (1, 1):
         sampled = cv2.resize(sampled, (size[1], size[0]), interpolation=cv2.INTER_AREA)
     return LeadCrop(sampled, origin, box, zero)

@@ -164,7 +164,7 @@ def follow_strokes(
             for upward in (True, False)
             if own is not None
             and _may_leave(traces[k], stroke.x)
-            and _is_left_out(stroke, upward, own, [other for other in beside if other not in (None, own)], ink)
+            and _is_left_out(stroke, upward, own, [other for other in beside[:k] + beside[k + 1 :] if other], ink)
         ]
         if len(claims) == 1:
             k, upward = claims[0]
@@ -259,9 +259,8 @@ def _is_left_out(stroke: Stroke, upward: bool, own: _Beside, others: Sequence[_B
         top, bottom = other.read
         if min(bottom, high) - max(top, low) > COVERED * (high - low):
             return False
-    is_a_line = _is_a_line(stroke.x, base + away * BESIDE, end - away * TIP, ink)
     return (
-        is_a_line
+        _is_a_line(stroke.x, base + away * BESIDE, end - away * TIP, ink)
         and _is_empty(stroke.x, end, away, PAST_END, ink)
         and _is_empty(stroke.x, back, -away, PAST_TRACE, ink)
     )

@@ -5,10 +5,9 @@ On bent paper a row is no box: an upright rectangle around it holds its neighbou
 
 from __future__ import annotations
 
-import cv2
 import numpy as np
 
-from ecgpage.geometry import bent_places, map_box
+from ecgpage.geometry import map_box, sample_bent
 from ecgpage.recording import Calibration, Page
 from yolov7.postprocess import FILL
 
@@ -34,6 +33,5 @@ def laid_flat(page: Page, calibration: Calibration) -> tuple[Page, np.ndarray] |
     size = (round((y1 - y0) * scale) + 1, round((x1 - x0) * scale) + 1)
     flat_to_paper = np.array([[1 / scale, 0, x0], [0, 1 / scale, y0], [0, 0, 1.0]])
     paper_to_picture = page.page_to_picture @ calibration.paper_to_page
-    x, y = bent_places(paper_to_picture, flat_to_paper, size, calibration.bend)
-    image = cv2.remap(page.image, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT, borderValue=(FILL,) * 3)
+    image = sample_bent(page.image, paper_to_picture, flat_to_paper, size, calibration.bend, borderValue=(FILL,) * 3)
     return Page(image, size, np.eye(3), page.outlined), flat_to_paper

@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ecgpage.calibration.bend import largest_rise, measure_bend
+from ecgpage.calibration.bend import measure_bend
 from ecgpage.calibration.grid import GridEstimate, measure_grid, nothing_found
 from ecgpage.digitization.crop import CropPadding, crop_lead
-from ecgpage.geometry import Bend, apply_homography, bent_box, bent_points, flat_box, flat_points
+from ecgpage.geometry import Bend, apply_homography, bent_box, bent_points, flat_box, flat_points, largest_rise
 from ecgpage.recording import Page
 
 PITCH = 40.0

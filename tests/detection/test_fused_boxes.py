@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ecgpage.detection.fused_boxes import fused, seen_twice
+from ecgpage.detection.fused_boxes import fused, with_mean_ends
 from ecgpage.leads import LEADS
 from ecgpage.recording import LeadBox
 
@@ -72,8 +72,8 @@ def test_leads_seen_twice_have_their_ends_between_both_and_their_heights_from_th
         LeadBox("III", (0.0, 35.0, 90.0, 55.0), 0.5, row=1, column=0),
         LeadBox("II", (14.0, 50.0, 246.0, 90.0), 0.5, strip=True, row=2, column=0),
     )
-    first, second, strip = seen_twice(later, before)
+    first, second, strip = with_mean_ends(later, before)
     assert first == replace(later[0], box=(11.0, 20.0, 69.0, 30.0))
     assert second == later[1]  # it was another lead's place
     assert strip == replace(later[2], box=(12.0, 60.0, 248.0, 70.0))
-    assert seen_twice(later, ()) == later
+    assert with_mean_ends(later, ()) == later
