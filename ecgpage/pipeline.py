@@ -14,7 +14,7 @@ from typing import Protocol
 import numpy as np
 
 from ecgpage.calibration.assembly import assemble, limb_lead_quality
-from ecgpage.calibration.grid import GridEstimate
+from ecgpage.calibration.grid import GridEstimate, nothing_found
 from ecgpage.calibration.parts import find_grid
 from ecgpage.calibration.placement import place_traces
 from ecgpage.calibration.pulse import find_pulse
@@ -37,7 +37,7 @@ from ecgpage.header import RecordHeader
 from ecgpage.io import read_header, read_image
 from ecgpage.leads import LEADS, MILLIMETERS_PER_SECOND, USUAL_GAINS
 from ecgpage.page.flattening import laid_flat
-from ecgpage.page.rectification import rotate_page, straighten_with_grid
+from ecgpage.page.rectification import rotate_page, straighten_with_grid, straighten_without_grid
 from ecgpage.recording import Calibration, Diagnosis, DigitizedPage, LeadBox, LeadTrace, Page, PageError, Recording
 
 PAGE_SECONDS = 10.0
@@ -159,6 +159,9 @@ class Pipeline:
             page, grid = straighten_with_grid(image)
         with self._clock("detection"):
             look, grid = self._turned_upright(page, grid)
+            if grid.found and not look.support.value:  # it may be a screen's raster
+                plain, _ = self._turned_upright(straighten_without_grid(image), nothing_found())
+                look, grid = (plain, nothing_found()) if plain.support.value else (look, grid)
             boxes, page = look.boxes, look.page
             leads, warnings = arrange(boxes, seconds, page.size, sure_pixels_per_second(grid)) if boxes else ((), ())
         return page, grid, leads, warnings
@@ -222,7 +225,7 @@ class Pipeline:
         on_paper = with_mean_ends(on_paper, self._on_paper(leads, calibration))
         traced = self._trace_on_paper(page, on_paper, calibration)
         paper_to_page, bend = calibration.paper_to_page, calibration.bend
-        on_page = tuple(replace(lead, box=bent_box(paper_to_page, lead.box, bend)) for lead in on_paper)
+        on_page = tuple(replace(lead, box=bent_box(paper_to_page, lead.box, bend), others=()) for lead in on_paper)
         return on_page, traced, warnings
 
     def calibrate_and_trace(

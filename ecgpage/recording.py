@@ -50,7 +50,8 @@ class LeadBox:
     """One detected lead sequence: box (x0, y0, x1, y1) in page pixels, from its first to its last printed sample and
     from its highest to its lowest point, at least ``LEAST_BOX_HEIGHT`` high; ``score`` in [0, 1]; row, column, start
     (s), duration (s) once the layout is known, else -1 / NaN. inverted: printed upside down ("-aVR"). reading: how
-    likely the print beside it is each of ``name_reader.NAMES``, () where it was not read."""
+    likely the print beside it is each of ``name_reader.NAMES``, () where it was not read. others: boxes in which the
+    same lead was seen less surely, page pixels."""
 
     name: str
     box: tuple[float, float, float, float]
@@ -62,6 +63,7 @@ class LeadBox:
     duration: float = float("nan")
     inverted: bool = False
     reading: tuple[float, ...] = ()
+    others: tuple[tuple[float, float, float, float], ...] = ()
 
 
 @dataclass(frozen=True)

@@ -169,6 +169,27 @@ def test_a_page_lies_the_way_that_an_arrangement_explains():
     assert [lead.name for lead in leads] == NAMES_3X4 and page.page_to_picture[0, 0] > 0
 
 
+class LevelOnly(Rows):
+    """A detector that recognises pages whose rows are about level in the picture."""
+
+    def __call__(self, page):
+        return super().__call__(page) if abs(page.page_to_picture[0, 1]) < 0.3 else []
+
+
+def test_a_pattern_that_is_no_grid_does_not_turn_a_page_away():
+    """As a screen's raster, which runs askew of what the screen shows."""
+    picture = draw_paper(similarity(6.0, 35.0, (600, 800), (65.0, 50.0)), (600, 800), traces=False, noise=5.0)
+    page, grid, leads, _ = Pipeline(LevelOnly(lambda width, _: (0.95, NAMES_3X4)), None).find_leads(picture)
+    assert len(leads) == 12 and not grid.found
+    assert abs(page.page_to_picture[0, 1]) < 0.3
+
+
+def test_a_grid_is_kept_where_nothing_is_found_without_it_either():
+    picture = draw_paper(similarity(6.0, 35.0, (600, 800), (65.0, 50.0)), (600, 800), traces=False, noise=5.0)
+    _, grid, leads, _ = Pipeline(NoLeads(), None).find_leads(picture)
+    assert leads == () and grid.found
+
+
 def test_merging_fills_what_the_best_page_lacks():
     full, part = np.full((1000, 12), np.nan, np.float32), np.full((1000, 12), np.nan, np.float32)
     full[:, :11], part[:, 6:] = 1.0, 2.0

@@ -12,8 +12,18 @@ from ecgpage.calibration.column_gap import without_gap
 from ecgpage.geometry import bent_box, bent_points, flat_box
 from ecgpage.recording import LEAST_BOX_HEIGHT, Calibration, LeadBox, LeadTrace
 
-NEAR = (3.0, 7.0)
-"""Millimetres, x and y, by which an edge is moved at most: a trace that goes further is not surely this lead's."""
+NEAR = (5.0, 7.0)
+"""Millimetres, x and y, by which an edge is moved without more ado: one that goes further may not be this lead's."""
+
+CLEAR, ALONE = 2.5, 1.5
+"""Millimetres of spread up to which a trace's outermost point may move an edge further, and from which on no other
+trace may be to what goes that far out: it would be the other's."""
+
+NEARER = 1.0
+"""Millimetres by which another box of a lead must agree better with its trace, both edges together."""
+
+UNSURE_BOX = 0.75
+"""Score below which a box may end further inside than the detector saw it: above, it is the trace that misses waves."""
 
 FLATTENED, VAGUE = 0.4, 1.0
 """Spreads by which a trace goes further up and down than it is read, for it is read as a mean, which flattens peaks and
@@ -39,30 +49,51 @@ MOVED = 0.5
 def traced_boxes(
     leads: Sequence[LeadBox], traces: Sequence[LeadTrace], calibration: Calibration, gap: float = 0.0
 ) -> tuple[LeadBox, ...]:
-    """The leads named as their traces, with their boxes' edges moved to where the traces are, as far as that is near.
+    """The leads named and timed as their traces, with their boxes' edges moved to where the traces are.
 
     leads: boxes in page pixels; traces: of the same leads, in the same order, in paper millimetres; gap: mm of blank
     between columns. The box of a lead that was not found in its own is first the one that it was traced in. Left and
     right edges are those of the lead's time, upper and lower ones the trace's extent, at least ``LEAST_BOX_HEIGHT``
-    high; an edge that points between two heights tell alone, by ``BY_UNCLEAR`` and more, is not moved. Scores are
+    high; an edge that points between two heights tell alone, by ``BY_UNCLEAR`` and more, is not moved, nor one further
+    than ``NEAR``, but for clear points: outwards where no other trace is, inwards of a box that is not sure. Scores are
     multiplied by h / (h + s), h the box's height and s the trace's spread at its highest and at its lowest point: by
     how much of the box overlaps one that is off by as much. Without traces the leads are as they were.
     """
     if not traces:
         return tuple(leads)
     origin = time_origin(without_gap(part_trusted(traces)[0] or traces, gap), calibration.speed)
+    courses = [_course(trace, calibration) for trace in traces]
     return tuple(
-        replace(
-            _traced(lead, trace, calibration, origin + (0.0 if lead.strip else gap * lead.column)),
-            name=trace.lead.name,
-            inverted=trace.lead.inverted,
+        _traced(
+            _as_traced(lead, trace),
+            trace,
+            courses[:k] + courses[k + 1 :],
+            calibration,
+            origin + (0.0 if lead.strip else gap * lead.column),
         )
-        for lead, trace in zip(leads, traces, strict=True)
+        for k, (lead, trace) in enumerate(zip(leads, traces, strict=True))
     )
 
 
-def _traced(lead: LeadBox, trace: LeadTrace, calibration: Calibration, origin: float) -> LeadBox:
-    """The lead in the box around its trace; origin: x, mm, at which its column would have the time 0."""
+def _as_traced(lead: LeadBox, trace: LeadTrace) -> LeadBox:
+    """A lead with its trace's name and time, which were told since it was detected."""
+    told = trace.lead
+    return replace(lead, name=told.name, inverted=told.inverted, start=told.start, duration=told.duration)
+
+
+def _course(trace: LeadTrace, calibration: Calibration) -> np.ndarray:
+    """A trace's points (N, 2): x in paper millimetres, y in page pixels."""
+    points = np.column_stack([trace.x, trace.y])
+    return np.column_stack([trace.x, bent_points(calibration.paper_to_page, points, calibration.bend)[:, 1]])
+
+
+def _traced(
+    lead: LeadBox, trace: LeadTrace, others: Sequence[np.ndarray], calibration: Calibration, origin: float
+) -> LeadBox:
+    """The lead in the box around its trace.
+
+    others: courses of the page's other traces; origin: x, mm, at which its column would have the time 0.
+    """
     box = _box_traced_in(lead, trace, calibration)
     ends = origin + calibration.speed * np.array([lead.start, lead.start + lead.duration])
     sure = (trace.presence >= SURE) & (trace.x >= ends[0] - BEYOND) & (trace.x <= ends[1] + BEYOND)
@@ -70,25 +101,54 @@ def _traced(lead: LeadBox, trace: LeadTrace, calibration: Calibration, origin: f
         return replace(lead, box=box)
     heights, spread = trace.y[sure], np.nan_to_num(trace.spread[sure])
     further = FLATTENED * np.minimum(spread, VAGUE)
-    unsure = spread[np.argmin(heights - further)] + spread[np.argmax(heights + further)]
+    unsure = spread[[np.argmin(heights - further), np.argmax(heights + further)]]
     around = np.concatenate([np.column_stack([trace.x[sure], heights + side]) for side in (-further, further)])
     around = bent_points(calibration.paper_to_page, around, calibration.bend)[:, 1]
     upper, lower = around.min(), around.max()
+    box = _likeliest(box, lead, upper, lower, calibration.pixels_per_mm[1])
     last = np.column_stack([ends, heights[[0, -1]]])
     left, right = bent_points(calibration.paper_to_page, last, calibration.bend)[:, 0]
-    least = LEAST_BOX_HEIGHT * calibration.pixels_per_mm[1]
+    pixels = calibration.pixels_per_mm
+    least = LEAST_BOX_HEIGHT * pixels[1]
     missing = max(0.0, least - (lower - upper))
     traced = np.array([left, upper - missing / 2, right, lower + missing / 2])
-    near = np.abs(traced - box) < np.tile(np.multiply(NEAR, calibration.pixels_per_mm), 2)
+    near = np.abs(traced - box) < np.tile(np.multiply(NEAR, pixels), 2)
+    course = np.column_stack([np.tile(trace.x[sure], 2), around])
+    for side in (1, 3):
+        if not near[side] and unsure[side // 2] <= CLEAR:
+            outside = (course[:, 1] - box[side]) * (side - 2) > 0
+            out = course[outside & (np.abs(course[:, 1] - box[side]) >= NEAR[1] * pixels[1])]
+            near[side] = _is_alone(out, others, ALONE * pixels[1]) if outside.any() else lead.score < UNSURE_BOX
     clear, beyond = np.tile(spread <= UNCLEAR, 2), np.full(2, np.inf)
     if clear.sum() >= 2 * FEWEST:
         beyond = np.array([around[clear].min() - upper, lower - around[clear].max()])
-    near[1::2] &= beyond < BY_UNCLEAR * calibration.pixels_per_mm[1]
+    near[1::2] &= beyond < BY_UNCLEAR * pixels[1]
     _, top, _, bottom = np.where(near, traced, box)
     near[1::2] &= bottom - top > 0.99 * min(least, box[3] - box[1])  # else one edge met the other
     x0, y0, x1, y1 = (float(edge) for edge in np.where(near, traced, box))
-    height = (y1 - y0) / calibration.pixels_per_mm[1]
-    return replace(lead, box=(x0, y0, x1, y1), score=lead.score * height / (height + float(unsure)))
+    height = (y1 - y0) / pixels[1]
+    return replace(lead, box=(x0, y0, x1, y1), score=lead.score * height / (height + float(unsure.sum())))
+
+
+def _likeliest(
+    box: tuple[float, float, float, float], lead: LeadBox, upper: float, lower: float, per_mm: float
+) -> tuple[float, float, float, float]:
+    """A lead's box, or of those in which it was seen as well the one whose edges are nearer, by ``NEARER``, to where
+    its trace ends above and below."""
+    if box != lead.box:
+        return box
+
+    def off(other: tuple[float, float, float, float]) -> float:
+        return (abs(other[1] - upper) + abs(other[3] - lower)) / per_mm
+
+    best = min(lead.others, key=off, default=box)
+    return (box[0], best[1], box[2], best[3]) if off(best) < off(box) - NEARER else box
+
+
+def _is_alone(points: np.ndarray, others: Sequence[np.ndarray], distance: float) -> bool:
+    """Whether no other course (N, 2) is within a distance, page pixels, above or below of points (M, 2)."""
+    heights = [np.interp(points[:, 0], *other.T, left=np.inf, right=np.inf) for other in others]
+    return all((np.abs(height - points[:, 1]) >= distance).all() for height in heights)
 
 
 def _box_traced_in(lead: LeadBox, trace: LeadTrace, calibration: Calibration) -> tuple[float, float, float, float]:

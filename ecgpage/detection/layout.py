@@ -19,6 +19,7 @@ from ecgpage.detection.lead_boxes import (
     height,
     middle,
     most_odds,
+    seen_otherwise,
     short_ones,
     width,
 )
@@ -47,8 +48,8 @@ DISTANCE = 6.0
 CERTAIN = 2.0
 """By how much the best arrangement must explain a page better than any other, in log odds."""
 
-LEAST_STRIP_SCORE = 0.15
-"""A rhythm strip may score lower than a short lead, being of any lead; its place and length are telling enough."""
+LEAST_STRIP_PRESENCE = 0.2
+"""A rhythm strip may be seen less surely than a short lead, being of any lead; place and length are telling enough."""
 
 MOST_STRIPS = 3
 """Below or above leads in columns; one beside leads in a single column, where it looks like one more of them."""
@@ -97,6 +98,7 @@ def arrange(
         return in_reading_order(seen if sure else [], seconds, pixels_per_second)
     best = matches[0]
     leads, warnings = _arranged(best, seconds, size, pixels_per_second)
+    leads = tuple(seen_otherwise(lead, found) for lead in leads)
     other = next((match for match in matches if match.reading != best.reading), None)
     if other is not None and best.value - other.value < CERTAIN:
         same = other.grid is best.grid
@@ -259,7 +261,7 @@ def _choose_strips(
         beside = row > grid.shape[0] - 0.6 or row < -0.4
         apart = all(abs(middle(one.box) - middle(other.box)) > 0.4 * fit.pitch for other in chosen)
         apart = apart and all(abs(middle(one.box) - y) > ROW_WITHOUT * fit.pitch for y in rows)
-        if one.box.score >= LEAST_STRIP_SCORE and beside and apart and len(chosen) < most:
+        if one.presence >= LEAST_STRIP_PRESENCE and beside and apart and len(chosen) < most:
             chosen.append(one)
     if not chosen:
         return ()

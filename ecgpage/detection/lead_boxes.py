@@ -17,6 +17,9 @@ PART, LEVEL = 0.5, 0.8
 """Share of a rhythm strip's score up to which a box within its width is taken for a part of it, and share of the height
 of both together that both have."""
 
+OTHERWISE, WITHIN = 0.3, 0.8
+"""Share of a lead's score that another box of it must have, and share of width and height that both have in common."""
+
 LEAST_SCORE = 0.25
 """A box below this score counts only where a recognised arrangement expects one."""
 
@@ -36,13 +39,15 @@ class Candidate:
 
     box: the best-scored box, renamed to the likeliest name. odds: (12,) for each of LEADS, log of how much likelier the
     evidence is under this name than under an unknown one. weight: in [0, 1], how surely this is a lead at all.
-    inverted: whether, should it be aVR, the print says "-aVR".
+    inverted: whether, should it be aVR, the print says "-aVR". presence: in [0, 1], how surely this is a lead of some
+    name, a detector's score being shared by the names that it may have.
     """
 
     box: LeadBox
     odds: np.ndarray
     weight: float
     inverted: bool
+    presence: float
 
     def named(self, name: str) -> LeadBox:
         """The box under a name, aVR upside down where the print says so."""
@@ -65,6 +70,20 @@ def candidates(boxes: Sequence[LeadBox], overlap: float = 0.72) -> list[Candidat
     best = [group[0] for group in groups]
     parts = {id(part) for strip in best for part in _parts(strip, best)}
     return [_candidate(group) for group in groups if id(group[0]) not in parts]
+
+
+def seen_otherwise(lead: LeadBox, found: Sequence[Candidate]) -> LeadBox:
+    """A lead of an arrangement with the other boxes of its name that were found where it is, higher or lower ones."""
+    same = (one.box for one in found if one.box.name == lead.name and one.box.score >= OTHERWISE * lead.score)
+    return replace(lead, others=tuple(box.box for box in same if _are_of_one(lead, box)) if lead.score > 0 else ())
+
+
+def _are_of_one(lead: LeadBox, box: LeadBox) -> bool:
+    """Whether a box spans a lead's time alone, and one of both lies within the other's height; not for the same box."""
+    across = min(lead.box[2], box.box[2]) - max(lead.box[0], box.box[0])
+    down = min(lead.box[3], box.box[3]) - max(lead.box[1], box.box[1])
+    level = down > WITHIN * min(height(lead), height(box)) and lead.box[1::2] != box.box[1::2]
+    return level and across > WITHIN * width(lead) and width(box) < width(lead) / WITHIN
 
 
 def _parts(strip: LeadBox, boxes: Sequence[LeadBox]) -> list[LeadBox]:
@@ -98,7 +117,8 @@ def _candidate(group: Sequence[LeadBox]) -> Candidate:
         reading[LEADS.index("aVR")] += upside_down
         odds = DETECTOR_WEIGHT * odds + READER_WEIGHT * np.log(len(LEADS) * (1 - MISREAD) * reading + MISREAD)
     name = LEADS[int(odds.argmax())] if best.reading else best.name
-    one = Candidate(best, odds, min(1.0, best.score / (2 * LEAST_SCORE)), inverted)
+    presence = 1.0 - float(np.prod(1.0 - np.clip(scores - FLOOR, 0.0, 1.0)))
+    one = Candidate(best, odds, min(1.0, best.score / (2 * LEAST_SCORE)), inverted, presence)
     return replace(one, box=one.named(name))
 
 

@@ -59,9 +59,24 @@ def straighten_with_grid(image: np.ndarray) -> tuple[Page, GridEstimate]:
         page = _page_from_grid(image, grid, outline) or _page_from_grid(image, grid, sheet)
         if page is not None:
             return page, grid.moved(np.linalg.inv(page.page_to_picture), page.size)
-    if sheet is not None:
-        return page_from_outline(image, sheet), nothing_found()
-    return _rotated(whole, skew_of_rows(image)), nothing_found()
+    return _page_from_edges(whole, sheet), nothing_found()
+
+
+def straighten_without_grid(image: np.ndarray) -> Page:
+    """Straighten the page in an (H, W, 3) uint8 RGB picture by the sheet's edges, or its rows of print, alone.
+
+    For a picture in which something else was taken for the page's grid, as a screen's raster may be. Raises PageError
+    as ``straighten`` does.
+    """
+    image = _checked(image)
+    outline = find_outline(image)
+    sheet = find_cut_outline(image) if outline is None else outline
+    return _page_from_edges(Page(image, image.shape[:2], np.eye(3), False), sheet)
+
+
+def _page_from_edges(whole: Page, sheet: np.ndarray | None) -> Page:
+    """The sheet inside (4, 2) corners or, where none is seen, the whole picture with its rows of print made level."""
+    return _rotated(whole, skew_of_rows(whole.image)) if sheet is None else page_from_outline(whole.image, sheet)
 
 
 def rotate_page(page: Page, quarter_turns: int) -> Page:

@@ -52,14 +52,75 @@ def test_boxes_that_are_a_little_off_are_put_right(seed):
         np.testing.assert_allclose(box.box[1::2], true_box(trace)[1::2], atol=1e-6)
 
 
-@pytest.mark.parametrize("edge", range(4))
-def test_an_edge_far_from_the_trace_stays(edge):
+@pytest.mark.parametrize("edge", [0, 2])
+def test_an_edge_far_from_where_the_leads_time_ends_stays(edge):
     traces = page(0.0, ())
     off = np.zeros((len(traces), 4))
-    off[3, edge] = 2 * max(NEAR)
+    off[3, edge] = 2 * NEAR[0]
     given = found(traces, off)
     boxes = traced_boxes(given, traced_in(given, traces), CALIBRATION)
     assert boxes[3].box[edge] == given[3].box[edge]
+
+
+@pytest.mark.parametrize("edge", [1, 3])
+@pytest.mark.parametrize(("spread", "distance", "moved"), [(0.1, 2.0, True), (3.0, 2.0, False), (0.1, 1.0, False)])
+def test_an_edge_far_inside_its_trace_goes_there_if_it_is_clear_and_no_other_trace_is_near(
+    edge, spread, distance, moved
+):
+    traces = page(0.0, ())
+    off = np.zeros((len(traces), 4))
+    off[3, edge] = 2 * NEAR[1] * (2 - edge)
+    given = found(traces, off)
+    traces[3] = replace(traces[3], spread=np.full_like(traces[3].spread, spread))
+    traces[2] = replace(traces[3], y=traces[3].y + distance, lead=traces[2].lead)
+    box = traced_boxes(given, traced_in(given, traces), CALIBRATION)[3].box
+    assert box[edge] == (pytest.approx(true_box(traces[3])[edge], abs=0.01) if moved else given[3].box[edge])
+
+
+@pytest.mark.parametrize("edge", [1, 3])
+@pytest.mark.parametrize(("score", "spread", "moved"), [(0.5, 0.1, True), (0.5, 3.0, False), (0.9, 0.1, False)])
+def test_an_edge_far_outside_its_trace_goes_there_if_that_is_clear_and_the_lead_was_not_sure(
+    edge, score, spread, moved
+):
+    traces = page(0.0, ())
+    off = np.zeros((len(traces), 4))
+    off[3, edge] = 2 * NEAR[1] * (edge - 2)
+    given = found(traces, off)
+    given[3] = replace(given[3], score=score)
+    traces[3] = replace(traces[3], spread=np.full_like(traces[3].spread, spread))
+    box = traced_boxes(given, traced_in(given, traces), CALIBRATION)[3].box
+    assert box[edge] == (pytest.approx(true_box(traces[3])[edge], abs=0.01) if moved else given[3].box[edge])
+
+
+@pytest.mark.parametrize(("nearer", "taken"), [(9.0, True), (0.5, False)])
+def test_of_boxes_that_show_the_same_lead_the_one_that_ends_where_its_trace_does_is_taken(nearer, taken):
+    """The first misses waves by 10 mm, vague ones, so that the trace itself moves no edge."""
+    traces = page(0.0, ())
+    off = np.zeros((len(traces), 4))
+    off[3, 1] = 10.0
+    given = found(traces, off)
+    x0, y0, x1, y1 = given[3].box
+    other = (x0 + 3.0, y0 - nearer * PER_MM, x1 - 2.0, y1)
+    given[3] = replace(given[3], others=((x0, y0 + 6.0, x1, y1 + 90.0), other))
+    traces[3] = replace(traces[3], spread=np.full_like(traces[3].spread, 3.0))
+    box = traced_boxes(given, traced_in(given, traces), CALIBRATION)[3].box
+    assert box[1] == (other if taken else given[3].box)[1]
+    assert box[3] == y1
+    np.testing.assert_allclose(box[::2], (x0, x1), atol=0.12 * PER_MM)
+
+
+def test_times_are_those_of_the_traces():
+    """As of a page at 50 mm/s that was taken for one at 25: boxes go by where the leads are then, half as long."""
+    traces = page(0.0, ("II",))
+    fast = Calibration(PAPER_TO_PAGE, (PER_MM, PER_MM), "grid", speed=50.0)
+    half = [
+        replace(trace, lead=replace(trace.lead, start=trace.lead.start / 2, duration=trace.lead.duration / 2))
+        for trace in traces
+    ]
+    given = found(traces, np.full((len(traces), 4), [1.0, -3.0, -1.0, 3.0]))
+    for box, trace in zip(traced_boxes(given, traced_in(given, half), fast), half, strict=True):
+        assert (box.start, box.duration) == (trace.lead.start, trace.lead.duration)
+        np.testing.assert_allclose(box.box, true_box(trace), atol=0.12 * PER_MM)
 
 
 def test_a_lead_that_was_traced_in_another_box_than_its_own_gets_that_traces_extent():
@@ -82,8 +143,10 @@ def test_edges_are_moved_further_up_and_down_than_along_time(edge, moved):
 
 
 def test_no_box_is_turned_inside_out_by_a_trace_below_it():
-    """The trace begins 4.9 mm below the box's upper edge and ends far below the lower one, which it does not move."""
+    """The trace begins 4.9 mm below the box's upper edge and ends far below the lower one, which it does not move, as
+    another is beside it."""
     traces = page(0.0, ())
+    traces[2] = replace(traces[3], y=traces[3].y + 1.0, lead=traces[2].lead)
     height = (true_box(traces[3])[3] - true_box(traces[3])[1]) / PER_MM
     off = np.zeros((len(traces), 4))
     off[3, 1::2] = (-4.9, -height - 0.9)

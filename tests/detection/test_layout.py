@@ -121,6 +121,14 @@ def test_two_strips_of_one_name_or_place_are_one_strip():
     assert described(leads) == expected()
 
 
+@pytest.mark.parametrize(("names", "kept"), [(("II",), False), (("II", "V1", "V5"), True)])
+def test_a_strip_may_be_seen_under_several_names_none_of_them_sure(names, kept):
+    boxes = page_boxes()
+    strip = [replace(boxes[-1], name=name, score=0.12) for name in names]
+    leads, _ = arrange([*boxes[:-1], *strip])
+    assert described(leads) == expected(("II",) if kept else ())
+
+
 def test_no_box():
     leads, warnings = arrange([])
     assert leads == ()
