@@ -37,6 +37,7 @@ from ecgpage.header import RecordHeader
 from ecgpage.io import read_header, read_image
 from ecgpage.leads import LEADS, MILLIMETERS_PER_SECOND, USUAL_GAINS
 from ecgpage.page.flattening import laid_flat
+from ecgpage.page.negative import is_negative
 from ecgpage.page.rectification import rotate_page, straighten_with_grid, straighten_without_grid
 from ecgpage.recording import Calibration, Diagnosis, DigitizedPage, LeadBox, LeadTrace, Page, PageError, Recording
 
@@ -152,9 +153,22 @@ class Pipeline:
         A page without clear leads is also looked at turned by 90, 180 and 270 degrees; one whose names are hardly read
         turned by 180, for upside down a page looks much alike. Where no arrangement explains well what is found, it is
         looked at again, closer and squeezed, and looks that are explained alike are told together. The look is kept
-        that an arrangement explains best. Returns (page, grid, leads, warnings), boxes in page pixels. Raises PageError
-        for a picture too small or too large.
+        that an arrangement explains best. What looks like a negative, and a picture on which no lead is found, is
+        looked at with bright and dark exchanged as well, and taken so if that is explained alike. Returns (page, grid,
+        leads, warnings), boxes in page pixels. Raises PageError for a picture too small or too large.
         """
+        page, grid, leads, warnings = self._find_leads(image, seconds)
+        if not leads or is_negative(page, leads):
+            other, its_grid, others, notes = self._find_leads(255 - image, seconds)
+            if 0 < support(others, other.size).value >= ALIKE * support(leads, page.size).value:
+                notes = ("The picture is a negative: bright and dark were exchanged.", *notes)
+                return other, its_grid, others, notes
+        return page, grid, leads, warnings
+
+    def _find_leads(
+        self, image: np.ndarray, seconds: float
+    ) -> tuple[Page, GridEstimate, tuple[LeadBox, ...], tuple[str, ...]]:
+        """As ``find_leads``, of a picture whose traces are darker than paper."""
         with self._clock("rectification"):
             page, grid = straighten_with_grid(image)
         with self._clock("detection"):

@@ -59,7 +59,7 @@ def test_a_picture_without_leads_gives_nan_and_says_so():
 def test_a_page_without_clear_leads_is_looked_at_from_all_sides():
     detector = NoLeads()
     Pipeline(detector, None).find_leads(PICTURE)
-    assert len(detector.seen) == 4
+    assert len(detector.seen) == 8  # four ways round, and as many on its negative
     assert detector.seen[0] == detector.seen[2] == detector.seen[1][::-1]
 
 
@@ -188,6 +188,42 @@ def test_a_grid_is_kept_where_nothing_is_found_without_it_either():
     picture = draw_paper(similarity(6.0, 35.0, (600, 800), (65.0, 50.0)), (600, 800), traces=False, noise=5.0)
     _, grid, leads, _ = Pipeline(NoLeads(), None).find_leads(picture)
     assert leads == () and grid.found
+
+
+def with_traces():
+    """A picture with a dark line through each of the boxes of ``Rows``."""
+    picture = PICTURE.copy()
+    for row in range(3):
+        picture[50 + 30 * row : 52 + 30 * row, 40:180] = 20
+    return picture
+
+
+@pytest.mark.parametrize("finds_on_dark", [True, False])
+def test_a_negative_is_read_as_what_it_is_of(finds_on_dark):
+    picture = with_traces()
+
+    class Anything(Rows):
+        def __call__(self, page):
+            return super().__call__(page) if finds_on_dark or page.image.mean() > 128 else []
+
+    pipe = Pipeline(Anything(lambda width, _: (0.95, NAMES_3X4)), None)
+    for image, notes in ((picture, 0), (255 - picture, 1)):
+        page, _, leads, warnings = pipe.find_leads(image)
+        assert [lead.name for lead in leads] == NAMES_3X4
+        np.testing.assert_array_equal(page.image, picture)
+        assert len(warnings) == notes and all("negative" in text for text in warnings)
+
+
+def test_what_looks_like_a_negative_stays_where_less_is_found_on_what_it_would_be_of():
+    picture = 255 - with_traces()
+
+    class OnDark(Rows):
+        def __call__(self, page):
+            return super().__call__(page) if page.image.mean() < 128 else []
+
+    page, _, leads, warnings = Pipeline(OnDark(lambda width, _: (0.95, NAMES_3X4)), None).find_leads(picture)
+    assert len(leads) == 12 and warnings == ()
+    np.testing.assert_array_equal(page.image, picture)
 
 
 def test_merging_fills_what_the_best_page_lacks():

@@ -1,0 +1,43 @@
+"""Whether a picture is a negative: traces bright on dark paper, as inverted scans and dark screens show them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+
+from ecgpage.page.view import page_view
+from ecgpage.recording import LeadBox, Page
+
+SIZE = (512, 640)
+"""(height, width) in which a page is looked at."""
+
+TAILS = (1.0, 99.0)
+"""Percentiles of brightness that stand for a box's darkest and brightest pixels: a trace covers that much of one."""
+
+SLACK = 4.0
+"""Grey levels that count for nothing."""
+
+MUCH = 1.5
+"""How many times as far from the paper the brightest pixels must be as the darkest: on 384 drawn pages they are 1.3
+times as far at most, on half of them a quarter."""
+
+
+def is_negative(page: Page, leads: Sequence[LeadBox]) -> bool:
+    """Whether what stands out in the boxes of a page's leads is brighter than the paper.
+
+    leads: boxes in page pixels, at least one; the middle one of them all decides.
+    """
+    view, fit = page_view(page.image, page.page_to_picture, page.size, SIZE)
+    gray = cv2.cvtColor(view, cv2.COLOR_RGB2GRAY)
+    boxes = np.array([lead.box for lead in leads])
+    corners = np.round(boxes * fit.scale + np.tile([fit.left, fit.top], 2)).astype(int).clip(0)
+    parts = [part for x0, y0, x1, y1 in corners if (part := gray[y0 : y1 + 1, x0 : x1 + 1]).size]
+    return bool(parts) and float(np.median([_brighter(part) for part in parts])) > MUCH
+
+
+def _brighter(part: np.ndarray) -> float:
+    """How many times as far from the usual grey of a picture's part the brightest pixels are as the darkest."""
+    dark, usual, bright = np.percentile(part, (TAILS[0], 50, TAILS[1]))
+    return float((bright - usual + SLACK) / (usual - dark + SLACK))
