@@ -18,6 +18,7 @@ from ecgpage.calibration.grid import GridEstimate, nothing_found
 from ecgpage.calibration.parts import find_grid
 from ecgpage.calibration.placement import place_traces
 from ecgpage.calibration.pulse import find_pulse
+from ecgpage.calibration.row_bend import rows_refute
 from ecgpage.calibration.scale import calibrate, calibrate_again, runs_at, sure_pixels_per_second
 from ecgpage.calibration.scale_reader import PrintedScale, ScaleReader, load_scale_reader
 from ecgpage.calibration.told_scale import FAST, apply_scale, at_speed, speed_is_told
@@ -247,8 +248,9 @@ class Pipeline:
     ) -> tuple[Calibration, tuple[LeadTrace, ...]]:
         """Find the page's millimetres, and the leads' traces on them, before print and pulse tell other scales.
 
-        Without a grid the traces, once made, tell more of the millimetres, and are made again. leads: boxes in page
-        pixels, at least one. Raises PageError where there is neither a grid nor a lead of known duration.
+        Without a grid the traces, once made, tell more of the millimetres, and are made again; so are those on paper
+        whose bend they refute. leads: boxes in page pixels, at least one. Raises PageError where there is neither a
+        grid nor a lead of known duration.
         """
         with self._clock("calibration"):
             calibration = calibrate(page, leads, grid)
@@ -261,6 +263,9 @@ class Pipeline:
             if better is calibration or (look and better.source != "grid"):
                 break
             calibration, traces = better, self._trace_leads(page, leads, better)
+        if rows_refute(traces, calibration):
+            calibration = replace(calibration, bend=None)
+            traces = self._trace_leads(page, leads, calibration)
         return calibration, traces
 
     def _trace_leads(self, page: Page, leads: Sequence[LeadBox], calibration: Calibration) -> tuple[LeadTrace, ...]:

@@ -308,6 +308,25 @@ def test_a_page_without_a_grid_is_calibrated_again_by_its_traces(monkeypatch, an
     assert traces == (f"traced at {calibration.paper_to_page[0, 0]:g}",)
 
 
+@pytest.mark.parametrize("refuted", [True, False])
+def test_leads_are_traced_again_without_a_bend_that_their_rows_refute(monkeypatch, refuted):
+    bend = Bend(np.array([[0.0, 0]] * 5 + [[0, 3.0]]), 2, (55.0, 42.0), (55.0, 42.0))
+    calibrated, traced = Calibration(np.eye(3), (1.0, 1.0), "grid", bend=bend), []
+
+    def trace(digitizer, image, paper_to_picture, leads, bend):
+        traced.append(bend)
+        return []
+
+    monkeypatch.setattr(pipeline, "calibrate", lambda *_: calibrated)
+    monkeypatch.setattr(pipeline, "trace_rows", trace)
+    monkeypatch.setattr(pipeline, "rows_refute", lambda traces, calibration: refuted)
+    page = Page(np.zeros((50, 60, 3), np.uint8), (50, 60), np.eye(3), False)
+    monkeypatch.setattr(pipeline, "calibrate_again", lambda page, leads, traces, calibration, grid: calibration)
+    calibration, _ = Pipeline(None, None).calibrate_and_trace(page, nothing_found(), ())
+    assert calibration.bend is (None if refuted else bend)
+    assert traced == ([bend, None] if refuted else [bend])
+
+
 class OnBentPaper(Rows):
     """A detector that finds these names on a page as it lies, and those on its paper laid flat."""
 

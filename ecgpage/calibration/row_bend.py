@@ -1,17 +1,18 @@
-"""The bend of paper whose grid is not followed, from its rows: what lifts them all alike is the paper, not a heart.
+"""What rows tell of the paper's bend: what lifts them all alike is the paper, not a heart.
 
-A breath that moves all leads alike, once over the page and by more than ``SMALLEST``, is taken for the paper's as well.
+It is the bend of paper whose grid is not followed, and refutes one that was taken from a grid wrongly. A breath that
+moves all leads alike, once over the page and by more than ``SMALLEST``, is taken for the paper's as well.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
 from ecgpage.calibration.bend import fit_terms
-from ecgpage.geometry import Bend, apply_homography, bend_terms
-from ecgpage.recording import LeadTrace
+from ecgpage.geometry import Bend, apply_homography, bend_terms, bent_points
+from ecgpage.recording import Calibration, LeadTrace
 
 PIECE = 6.0
 """Millimetres of a lead whose median height is one level of its row."""
@@ -31,6 +32,9 @@ LEAST_EXPLAINED = 0.5
 SMALLEST = 0.5
 """Millimetres, root mean square, by which a bend must leave straight rows: baselines wander by as much."""
 
+REFUTED = 0.5
+"""Millimetres, mean over the levels, by which rows must run less level with a bend than without to refute it."""
+
 _POWERS = [(i, j) for i in range(DEGREE + 1) for j in range(DEGREE + 1 - i)]  # of x and y, as in ``bend_terms``
 _FREE = np.array([i > 0 and j < 2 for i, j in _POWERS])  # heights alone, and spacings of rows, are no bend
 _STRAIGHT = np.array([i == 1 for (i, _), free in zip(_POWERS, _FREE, strict=True) if free])
@@ -43,7 +47,7 @@ def bend_of_rows(traces: Sequence[LeadTrace], to_paper: np.ndarray) -> Bend | No
     is level on flat paper but for its own waves, which others do not share: the bend is believed where each row's is
     foretold by the other rows'.
     """
-    places, rows = _levels(traces, to_paper)
+    places, rows = _levels(traces, lambda points: apply_homography(to_paper, points))
     wide = [row for row in np.unique(rows) if np.ptp(places[rows == row, 0]) > LEAST_SPAN * np.ptp(places[:, 0])]
     chosen = np.isin(rows, wide)
     if len(wide) < FEWEST_ROWS:
@@ -62,11 +66,39 @@ def bend_of_rows(traces: Sequence[LeadTrace], to_paper: np.ndarray) -> Bend | No
     return Bend(coefficients, DEGREE, (float(middle[0]), float(middle[1])), (float(reach[0]), float(reach[1])))
 
 
-def _levels(traces: Sequence[LeadTrace], to_paper: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Middles of the leads' pieces, (N, 2) mm of the paper, and the rows (N,) that they belong to."""
+def rows_refute(traces: Sequence[LeadTrace], calibration: Calibration) -> bool:
+    """Whether rows run clearly less level on paper that a calibration's bend lays flat than on the page without it.
+
+    Lines of a grid that were miscounted bend flat paper by whole squares. traces: in the calibration's millimetres.
+    """
+    paper_to_page, bend = calibration.paper_to_page, calibration.bend
+    if bend is None:
+        return False
+    page_to_paper = np.linalg.inv(paper_to_page)
+
+    def without_bend(points: np.ndarray) -> np.ndarray:
+        return apply_homography(page_to_paper, bent_points(paper_to_page, points, bend))
+
+    return _unevenness(*_levels(traces, lambda points: points)) > REFUTED + _unevenness(*_levels(traces, without_bend))
+
+
+def _unevenness(places: np.ndarray, rows: np.ndarray) -> float:
+    """Mean distance of levels (N, 2) from their rows (N,), all alike as far askew as they are together; mm."""
+    if not len(places):
+        return 0.0
+    slope = _fit(places[:, :1] / 100, places[:, 1], rows)[0] / 100
+    heights = places[:, 1] - slope * places[:, 0]
+    return float(np.mean([np.abs(own - np.median(own)).mean() for own in (heights[rows == row] for row in set(rows))]))
+
+
+def _levels(traces: Sequence[LeadTrace], to_paper: Callable[[np.ndarray], np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    """Middles of the leads' pieces, (N, 2) mm of the paper, and the rows (N,) that they belong to.
+
+    to_paper: from the traces' points (M, 2) to those of the paper.
+    """
     places, rows = [], []
     for trace in traces:
-        x, y = apply_homography(to_paper, np.column_stack([trace.x, trace.y])[trace.printed]).T
+        x, y = to_paper(np.column_stack([trace.x, trace.y])[trace.printed]).T
         if not len(x):
             continue
         for part in np.array_split(np.arange(len(x)), max(1, round((x[-1] - x[0]) / PIECE))):

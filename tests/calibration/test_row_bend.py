@@ -7,7 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ecgpage.calibration.row_bend import SMALLEST, bend_of_rows
+from ecgpage.calibration.row_bend import SMALLEST, bend_of_rows, rows_refute
+from ecgpage.geometry import Bend
+from ecgpage.recording import Calibration
 from tests.calibration.test_extent import traces_on
 
 FLAT = traces_on(np.eye(3))
@@ -69,3 +71,28 @@ def test_two_rows_tell_no_bend():
     curled = lifted(lambda x, y: 6 * ((x - 125) / 125) ** 2)
     assert bend_of_rows([trace for trace in curled if trace.lead.row < 2], np.eye(3)) is None
     assert bend_of_rows([], np.eye(3)) is None
+
+
+def calibrated(height):
+    """A calibration whose bend lowers points by ``height`` mm at both ends of the rows."""
+    bend = None if height is None else Bend(np.array([[0.0, 0]] * 5 + [[0, height]]), 2, (125.0, 67.0), (125.0, 40.0))
+    return Calibration(np.diag([4.0, 4.0, 1.0]), (4.0, 4.0), "grid", bend=bend)
+
+
+def curved(height, askew=0.0):
+    """Traces whose rows fall by ``height`` mm towards both ends."""
+    return lifted(lambda x, y: height * ((x - 125) / 125) ** 2 + askew * x)
+
+
+@pytest.mark.parametrize("askew", [0.0, 0.02])
+@pytest.mark.parametrize("height", [-12.0, -4.0, 4.0, 12.0])
+def test_a_bend_is_refuted_by_rows_that_run_level_without_it(height, askew):
+    """On paper wrongly laid flat the rows are curved the other way; on paper rightly laid flat they are level."""
+    assert rows_refute(curved(height, askew), calibrated(-height))
+    assert not rows_refute(curved(0.0, askew), calibrated(height))
+
+
+def test_rows_that_tell_little_refute_nothing():
+    assert not rows_refute(curved(1.0), calibrated(-1.0))  # less than baselines wander
+    assert not rows_refute(curved(12.0), calibrated(None))
+    assert not rows_refute([], calibrated(12.0))
