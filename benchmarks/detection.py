@@ -10,7 +10,8 @@ lead's (boxes and leads paired for the most overlap of all together: between clo
 lead most), and pages with every lead right, in percent; then the same of the leads as they are read in the end, with
 their boxes around their traces and rhythm strips named after the leads that they repeat. ``--list`` names the pages
 where one is not right;
-``--angle`` first turns every picture by so many degrees counterclockwise, on a larger grey ground.
+``--angle`` first turns every picture by so many degrees counterclockwise, on a larger grey ground; ``--negative``
+exchanges its bright and dark.
 """
 
 from __future__ import annotations
@@ -115,10 +116,11 @@ Truth = tuple[np.ndarray, np.ndarray]
 
 
 def judge(
-    folder: Path, pipeline: Pipeline, note: Callable[[str], None], degrees: float = 0.0
+    folder: Path, pipeline: Pipeline, note: Callable[[str], None], degrees: float = 0.0, negative: bool = False
 ) -> tuple[float, float, Judged, Judged]:
     """How well a folder's leads are found: the detector's mAP at IoU 0.5 and over 0.5 to 0.95, the leads after the
-    layout step, and as they are read. ``note`` is told of each page with a lead that is not right in the end."""
+    layout step, and as they are read. ``note`` is told of each page with a lead that is not right in the end. degrees,
+    negative: what is done to its pictures first."""
     detected, arranged, read = [], [], []
     truths: list[Truth] = []
     settings = replace(pipeline.detector.settings, confidence=LEAST_CONFIDENCE)
@@ -127,6 +129,8 @@ def judge(
         image, truth = read_image(true.picture), true.leads
         if degrees:
             image, truth = turned(image, truth, degrees)
+        if negative:
+            image = 255 - image
         page, _, leads, _ = pipeline.find_leads(image)
         digitized = pipeline.digitize(image, true.fs, len(true.reference), LEADS)
         truths.append(true_boxes(truth, page))
@@ -173,6 +177,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--model", type=Path, default=HERE / "model", help="folder of the trained model")
     parser.add_argument("--list", action="store_true", help="name the pages on which a lead is not right")
     parser.add_argument("--angle", type=float, default=0.0, help="turn the pictures by so many degrees")
+    parser.add_argument("--negative", action="store_true", help="exchange bright and dark of the pictures")
     return parser
 
 
@@ -183,7 +188,7 @@ def main() -> None:
     note = print if options.list else _silent
     rows = []
     for folder in options.pages:
-        map50, map50_95, arranged, read = judge(folder, pipeline, note, options.angle)
+        map50, map50_95, arranged, read = judge(folder, pipeline, note, options.angle, options.negative)
         found = (arranged.leads, arranged.named, arranged.paired, arranged.pages)
         rows.append((folder.name, map50, map50_95, *found, *read))
     shares = ("leads right %", "named %", "paired %", "pages right %")
