@@ -38,7 +38,7 @@ from ecgpage.header import RecordHeader
 from ecgpage.io import read_header, read_image
 from ecgpage.leads import LEADS, MILLIMETERS_PER_SECOND, USUAL_GAINS
 from ecgpage.page.flattening import laid_flat
-from ecgpage.page.negative import is_negative
+from ecgpage.page.negative import SURE, brightness
 from ecgpage.page.rectification import rotate_page, straighten_with_grid, straighten_without_grid
 from ecgpage.recording import Calibration, Diagnosis, DigitizedPage, LeadBox, LeadTrace, Page, PageError, Recording
 
@@ -155,13 +155,16 @@ class Pipeline:
         turned by 180, for upside down a page looks much alike. Where no arrangement explains well what is found, it is
         looked at again, closer and squeezed, and looks that are explained alike are told together. The look is kept
         that an arrangement explains best. What looks like a negative, and a picture on which no lead is found, is
-        looked at with bright and dark exchanged as well, and taken so if that is explained alike. Returns (page, grid,
-        leads, warnings), boxes in page pixels. Raises PageError for a picture too small or too large.
+        looked at with bright and dark exchanged as well, and taken so if that is explained alike, or better where it
+        may be none. Returns (page, grid, leads, warnings), boxes in page pixels. Raises PageError for a picture too
+        small or too large.
         """
         page, grid, leads, warnings = self._find_leads(image, seconds)
-        if not leads or is_negative(page, leads):
+        bright = brightness(page, leads) if leads else SURE
+        if bright > 1.0:
             other, its_grid, others, notes = self._find_leads(255 - image, seconds)
-            if 0 < support(others, other.size).value >= ALIKE * support(leads, page.size).value:
+            needed = (ALIKE if bright >= SURE else 1.0) * support(leads, page.size).value
+            if support(others, other.size).value > needed:
                 notes = ("The picture is a negative: bright and dark were exchanged.", *notes)
                 return other, its_grid, others, notes
         return page, grid, leads, warnings
