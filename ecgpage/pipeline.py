@@ -38,7 +38,7 @@ from ecgpage.header import RecordHeader
 from ecgpage.io import read_header, read_image
 from ecgpage.leads import LEADS, MILLIMETERS_PER_SECOND, USUAL_GAINS
 from ecgpage.page.flattening import laid_flat
-from ecgpage.page.negative import SURE, brightness
+from ecgpage.page.negative import SURE_NEGATIVE, bright_over_dark
 from ecgpage.page.rectification import rotate_page, straighten_with_grid, straighten_without_grid
 from ecgpage.recording import Calibration, Diagnosis, DigitizedPage, LeadBox, LeadTrace, Page, PageError, Recording
 
@@ -160,10 +160,10 @@ class Pipeline:
         small or too large.
         """
         page, grid, leads, warnings = self._find_leads(image, seconds)
-        bright = brightness(page, leads) if leads else SURE
+        bright = bright_over_dark(page, leads) if leads else SURE_NEGATIVE
         if bright > 1.0:
             other, its_grid, others, notes = self._find_leads(255 - image, seconds)
-            needed = (ALIKE if bright >= SURE else 1.0) * support(leads, page.size).value
+            needed = (ALIKE if bright >= SURE_NEGATIVE else 1.0) * support(leads, page.size).value
             if support(others, other.size).value > needed:
                 notes = ("The picture is a negative: bright and dark were exchanged.", *notes)
                 return other, its_grid, others, notes
@@ -177,9 +177,13 @@ class Pipeline:
             page, grid = straighten_with_grid(image)
         with self._clock("detection"):
             look, grid = self._turned_upright(page, grid)
-            if grid.found and not look.support.value:  # it may be a screen's raster
-                plain, _ = self._turned_upright(straighten_without_grid(image), nothing_found())
+        if grid.found and not look.support.value:  # it may be a screen's raster
+            with self._clock("rectification"):
+                page = straighten_without_grid(image)
+            with self._clock("detection"):
+                plain, _ = self._turned_upright(page, nothing_found())
                 look, grid = (plain, nothing_found()) if plain.support.value else (look, grid)
+        with self._clock("detection"):
             boxes, page = look.boxes, look.page
             leads, warnings = arrange(boxes, seconds, page.size, sure_pixels_per_second(grid)) if boxes else ((), ())
         return page, grid, leads, warnings
@@ -237,13 +241,13 @@ class Pipeline:
             sure = sure_pixels_per_second(grid) is not None
             along = MILLIMETERS_PER_SECOND / flat_to_paper[0, 0] if sure else None
             found, warnings = arrange(look.boxes, seconds, flat.size, along)
-        on_paper = tuple(replace(lead, box=map_box(flat_to_paper, lead.box)) for lead in found)
+        on_paper = tuple(replace(lead, box=map_box(flat_to_paper, lead.box), others=()) for lead in found)
         if not runs_at(calibration.speed, on_paper):
             return None
         on_paper = with_mean_ends(on_paper, self._on_paper(leads, calibration))
         traced = self._trace_on_paper(page, on_paper, calibration)
         paper_to_page, bend = calibration.paper_to_page, calibration.bend
-        on_page = tuple(replace(lead, box=bent_box(paper_to_page, lead.box, bend), others=()) for lead in on_paper)
+        on_page = tuple(replace(lead, box=bent_box(paper_to_page, lead.box, bend)) for lead in on_paper)
         return on_page, traced, warnings
 
     def calibrate_and_trace(
@@ -278,7 +282,7 @@ class Pipeline:
     def _on_paper(leads: Sequence[LeadBox], calibration: Calibration) -> tuple[LeadBox, ...]:
         """Leads whose boxes are in page pixels, with boxes in paper millimetres."""
         paper_to_page, bend = calibration.paper_to_page, calibration.bend
-        return tuple(replace(lead, box=flat_box(paper_to_page, lead.box, bend)) for lead in leads)
+        return tuple(replace(lead, box=flat_box(paper_to_page, lead.box, bend), others=()) for lead in leads)
 
     def _trace_on_paper(
         self, page: Page, leads: tuple[LeadBox, ...], calibration: Calibration

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from ecgpage.calibration.bend import fit_terms
-from ecgpage.geometry import Bend, apply_homography, bend_terms, bent_points
+from ecgpage.geometry import Bend, apply_homography, bend_terms
 from ecgpage.recording import Calibration, LeadTrace
 
 PIECE = 6.0
@@ -69,17 +69,14 @@ def bend_of_rows(traces: Sequence[LeadTrace], to_paper: np.ndarray) -> Bend | No
 def rows_refute(traces: Sequence[LeadTrace], calibration: Calibration) -> bool:
     """Whether rows run clearly less level on paper that a calibration's bend lays flat than on the page without it.
 
-    Lines of a grid that were miscounted bend flat paper by whole squares. traces: in the calibration's millimetres.
+    Lines of a grid that were miscounted bend flat paper by whole squares. traces: in the calibration's millimetres. No
+    bend, and no trace, refutes nothing.
     """
-    paper_to_page, bend = calibration.paper_to_page, calibration.bend
+    bend = calibration.bend
     if bend is None:
         return False
-    page_to_paper = np.linalg.inv(paper_to_page)
-
-    def without_bend(points: np.ndarray) -> np.ndarray:
-        return apply_homography(page_to_paper, bent_points(paper_to_page, points, bend))
-
-    return _unevenness(*_levels(traces, lambda points: points)) > REFUTED + _unevenness(*_levels(traces, without_bend))
+    with_it, without = _levels(traces, lambda points: points), _levels(traces, lambda points: points + bend(points))
+    return _unevenness(*with_it) > REFUTED + _unevenness(*without)
 
 
 def _unevenness(places: np.ndarray, rows: np.ndarray) -> float:

@@ -114,11 +114,12 @@ def _traced(
     traced = np.array([left, upper - missing / 2, right, lower + missing / 2])
     near = np.abs(traced - box) < np.tile(np.multiply(NEAR, pixels), 2)
     course = np.column_stack([np.tile(trace.x[sure], 2), around])
-    for side in (1, 3):
+    for side, downwards in ((1, -1), (3, 1)):
         if not near[side] and unsure[side // 2] <= CLEAR:
-            outside = (course[:, 1] - box[side]) * (side - 2) > 0
-            out = course[outside & (np.abs(course[:, 1] - box[side]) >= NEAR[1] * pixels[1])]
-            near[side] = _is_alone(out, others, ALONE * pixels[1]) if outside.any() else lead.score < UNSURE_BOX
+            beyond_edge = course[(course[:, 1] - box[side]) * downwards > 0]
+            far = beyond_edge[np.abs(beyond_edge[:, 1] - box[side]) >= NEAR[1] * pixels[1]]
+            outwards = len(beyond_edge) > 0
+            near[side] = _is_alone(far, others, ALONE * pixels[1]) if outwards else lead.score < UNSURE_BOX
     clear, beyond = np.tile(spread <= UNCLEAR, 2), np.full(2, np.inf)
     if clear.sum() >= 2 * FEWEST:
         beyond = np.array([around[clear].min() - upper, lower - around[clear].max()])

@@ -19,14 +19,14 @@ TAILS = (1.0, 99.0)
 SLACK = 4.0
 """Grey levels that count for nothing."""
 
-SURE = 1.5
-"""How many times as far from the paper the brightest pixels are as the darkest on what is a negative for sure: on 382
-drawn pages they are 1.3 times as far at most, on three as far, on half of them a quarter."""
+SURE_NEGATIVE = 1.5
+"""How many times as far from the paper the brightest pixels are as the darkest on what is a negative for sure: of 382
+drawn pages three have more than 1, 1.3 at most, and half of them less than a quarter."""
 
 
-def brightness(page: Page, leads: Sequence[LeadBox]) -> float:
+def bright_over_dark(page: Page, leads: Sequence[LeadBox]) -> float:
     """How many times as far from the paper the brightest pixels in the boxes of a page's leads are as the darkest: more
-    than once where it may be a negative, ``SURE`` where it is one.
+    than 1 where it may be a negative, ``SURE_NEGATIVE`` where it is one, 0 where no box is on the picture.
 
     leads: boxes in page pixels, at least one; the middle one of them all counts.
     """
