@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
+import cv2
 import numpy as np
 
+from ecgpage.calibration.coherence import Coherence, curl, find_coherence, is_fundamental
 from ecgpage.calibration.grid import (
     SMALLEST_IMAGE,
     GridEstimate,
@@ -13,27 +17,39 @@ from ecgpage.calibration.grid import (
     nothing_found,
     on_page,
     page_pixels,
+    without_traces,
 )
-from ecgpage.calibration.lattice import Lattice, fit_lattice, follow_lattice
-from ecgpage.calibration.spectrum import NESTING, frequencies_near
-from ecgpage.calibration.tiles import read_combs
+from ecgpage.calibration.lattice import known_lattice
 from ecgpage.geometry import apply_homography
 from ecgpage.recording import Page
 
-SLACK = (0.03, 0.12)
-"""Shares by which the squares' width and height may be off: leads tell time better than voltage."""
+DEVIATIONS = (0.02, 0.05)
+"""Standard deviations by which the squares' width and height may be off, natural logarithms: leads tell time better
+than voltage."""
 
-FINE_STRENGTH, FINE_AGREEMENT = 0.8, 0.93
-"""Strength and agreement (see ``lattice.Lattice``), of upright and of level lines, from which on lines every millimetre
-are a grid: by chance alone, with two hundred periods or more to a page, agreement stays below 0.9 where there is any
-strength."""
+CLEAR = 9.0
+"""Clearness (see ``coherence.Coherence``) of upright and of level lines from which on they are a grid's."""
 
-STRONG_STRENGTH, STRONG_AGREEMENT = 2.0, 0.9
-"""The same of lines every 5 mm, of which few enough fit a page for others to line up with them."""
 
-CLEAR, CLEAR_SHARE = 1.5, 0.04
-"""Peak over noise from which on a tile shows lines, and the least share of the tiles that do, of upright and of level
-lines: of noise alone 0.03, and the few that do may agree by chance."""
+class _Lines(NamedTuple):
+    """Lines every ``square`` mm, looked for by their harmonics from ``lowest_harmonic`` on."""
+
+    square: float
+    lowest_harmonic: int
+
+
+FINE, STRONG = _Lines(1.0, 1), _Lines(5.0, 2)
+"""Beats and rows, at steps of some strong lines, show in the first harmonic of these."""
+
+MORE_LIKELY = 1.35
+"""How many times as clear strong lines must be as fine ones that contradict them, for which hardly anything else is
+taken."""
+
+AGREE = 0.01
+"""Natural logarithm by which the millimetres of strong and of fine lines that are one grid's differ at most."""
+
+CURL = 1.0
+"""Standard deviation, mm, of what leads lines off their places on paper that is not flat (see ``coherence.curl``)."""
 
 AROUND = 15.0
 """Millimetres around the leads that are looked at as well."""
@@ -53,26 +69,43 @@ def find_faint_grid(
     """
     settings = settings or GridSettings()
     flat, pixels = _flat_page(page, paper_to_picture, leads, settings.longest)
-    image, flat_to_image = page_pixels(flat, settings.longest)
+    # linear interpolation smooths noise more between the picture's pixels than on them, which repeats like a grid
+    image, flat_to_image = page_pixels(flat, settings.longest, cv2.INTER_LANCZOS4)
     if min(image.shape[:2]) < SMALLEST_IMAGE:
         return nothing_found()
-    contrast, pixels = grid_contrast(image), pixels * flat_to_image[0, 0]
-    for square, strength, agreement in (
-        (1.0, FINE_STRENGTH, FINE_AGREEMENT),
-        (float(NESTING), STRONG_STRENGTH, STRONG_AGREEMENT),
-    ):
-        frequencies = frequencies_near(contrast, 1 / (square * pixels), SLACK, settings.tiles_across)
-        if frequencies is None:
-            continue
-        lattice = fit_lattice(contrast, frequencies)
-        if lattice.bend > settings.flat_bend:
-            lattice = max(lattice, follow_lattice(contrast, frequencies), key=lambda one: one.quality)
-        seen = lattice.strength >= strength and lattice.least_agreement >= agreement
-        seen = seen and (lattice.weights > CLEAR).mean(axis=0).min() >= CLEAR_SHARE
-        if seen and _is_near(lattice, square, pixels, contrast) and _is_fundamental(lattice, contrast):
-            found = on_page(lattice, np.linalg.inv(flat_to_image), flat.size)
-            return found.moved(np.linalg.inv(page.page_to_picture) @ flat.page_to_picture, page.size)
-    return nothing_found()
+    contrast = without_traces(grid_contrast(image), image)
+    pixels *= flat_to_image[0, 0]
+    seen = [(lines, _clear_lines(contrast, pixels, lines)) for lines in (FINE, STRONG)]
+    found = [(lines, lattice) for lines, lattice in seen if lattice is not None]
+    if not found:
+        return nothing_found()
+    lines, lattice = found[0] if len(found) == 1 else _likelier(*found, contrast.shape)
+    shifts = curl(contrast, lattice, CURL / lines.square, lines.lowest_harmonic)
+    known = known_lattice(contrast, lattice.image_to_lattice, shifts)
+    estimate = on_page(known, np.linalg.inv(flat_to_image), flat.size)
+    return estimate.moved(np.linalg.inv(page.page_to_picture) @ flat.page_to_picture, page.size)
+
+
+def _clear_lines(contrast: np.ndarray, pixels: float, lines: _Lines) -> Coherence | None:
+    """The lattice of clear lines on a map (H, W) of so many pixels per millimetre."""
+    found = find_coherence(contrast, 1 / (lines.square * pixels), DEVIATIONS, lines.lowest_harmonic)
+    clear = found is not None and found.clearness.min() >= CLEAR
+    return found if clear and is_fundamental(contrast, found, lines.lowest_harmonic) else None
+
+
+def _likelier(
+    fine: tuple[_Lines, Coherence], strong: tuple[_Lines, Coherence], shape: tuple[int, ...]
+) -> tuple[_Lines, Coherence]:
+    """Of fine and of strong lines on a map (H, W) those that are clearer, or that contradict the others with reason."""
+    height, width = shape
+    middle = np.array([(width - 1) / 2, (height - 1) / 2])
+    pitches = [
+        np.divide(frequencies_at(np.linalg.inv(lattice.image_to_lattice), middle)[1], lines.square)
+        for lines, lattice in (fine, strong)
+    ]
+    agree = np.abs(np.log(np.divide(*pitches))).max() < AGREE
+    needed = 1.0 if agree else MORE_LIKELY
+    return strong if strong[1].clearness.min() >= needed * fine[1].clearness.min() else fine
 
 
 def _flat_page(
@@ -87,23 +120,3 @@ def _flat_page(
     to_paper = np.array([[1 / pixels, 0, low[0]], [0, 1 / pixels, low[1]], [0, 0, 1]])
     width, height = np.ceil((high - low) * pixels).astype(int)
     return Page(page.image, (int(height), int(width)), paper_to_picture @ to_paper, page.outlined), pixels
-
-
-def _is_near(lattice: Lattice, square: float, pixels: float, contrast: np.ndarray) -> bool:
-    """Whether a lattice kept the squares that it was started from."""
-    height, width = contrast.shape
-    _, pitch = frequencies_at(lattice.lattice_to_image, np.array([(width - 1) / 2, (height - 1) / 2]))
-    off = np.abs(np.log(np.array(pitch) / (square * pixels)))
-    return bool((off < np.log1p(SLACK)).all())
-
-
-def _is_fundamental(lattice: Lattice, contrast: np.ndarray) -> bool:
-    """Whether the lines are neither every second one of closer lines nor have every second one of theirs missing.
-
-    Closer lines show in a second harmonic that is stronger than the first, lines further apart in a pattern of twice
-    the period, whose first harmonic is stronger than the second.
-    """
-    image_to_lattice = np.linalg.inv(lattice.lattice_to_image)
-    own = read_combs(contrast, image_to_lattice).amplitudes
-    double = read_combs(contrast, np.diag([0.5, 0.5, 1.0]) @ image_to_lattice).amplitudes
-    return bool((own[:, 1] >= own[:, 2]).any() and (double[:, 1] <= double[:, 2]).any())

@@ -172,10 +172,10 @@ def frequencies_at(lattice_to_page: np.ndarray, point: np.ndarray) -> tuple[np.n
     return vectors, (float(np.hypot(*columns[:, 0])), float(np.hypot(*columns[:, 1])))
 
 
-def page_pixels(page: Page, longest: int) -> tuple[np.ndarray, np.ndarray]:
+def page_pixels(page: Page, longest: int, interpolation: int = cv2.INTER_LINEAR) -> tuple[np.ndarray, np.ndarray]:
     """Return the straightened page as (H, W, 3) uint8, reduced to at most `longest` pixels, and page_to_image, (3, 3).
 
-    Reduced pixel = (page pixel + 0.5) * factor - 0.5; the factor is page_to_image[0, 0].
+    Reduced pixel = (page pixel + 0.5) * factor - 0.5; the factor is page_to_image[0, 0]. interpolation: OpenCV's.
     """
     height, width = page.size
     factor = min(1.0, longest / max(height, width))
@@ -192,7 +192,7 @@ def page_pixels(page: Page, longest: int) -> tuple[np.ndarray, np.ndarray]:
         sx, sy = reduced.shape[1] / picture.shape[1], reduced.shape[0] / picture.shape[0]
         to_reduced = np.array([[sx, 0, (sx - 1) / 2], [0, sy, (sy - 1) / 2], [0, 0, 1]])
         picture, picture_to_small = reduced, picture_to_small @ np.linalg.inv(to_reduced)
-    return cv2.warpPerspective(picture, picture_to_small, size, flags=cv2.INTER_LINEAR), page_to_small
+    return cv2.warpPerspective(picture, picture_to_small, size, flags=interpolation), page_to_small
 
 
 def grid_contrast(image: np.ndarray) -> np.ndarray:

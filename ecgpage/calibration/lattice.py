@@ -21,14 +21,13 @@ class Lattice:
     """A lattice on an image; fields as in ``grid.GridEstimate``, in the image's pixels.
 
     agreement: share of the tiles, by weight, whose lines lie where those of their neighbours lead one to expect; a
-        quarter by chance alone. least_agreement: of the axis, upright or level lines, of which it is less.
+        quarter by chance alone.
     """
 
     lattice_to_image: np.ndarray
     nested: bool
     strength: float
     agreement: float
-    least_agreement: float
     centers: np.ndarray
     shifts: np.ndarray
     weights: np.ndarray
@@ -79,6 +78,12 @@ def refined_lattice(contrast: np.ndarray, image_to_lattice: np.ndarray) -> Latti
     return replace(known, shifts=np.zeros_like(known.shifts), weights=np.zeros_like(known.weights))
 
 
+def known_lattice(contrast: np.ndarray, image_to_lattice: np.ndarray, shifts: np.ndarray) -> Lattice:
+    """A lattice whose lines' places are known: on an (H, W) map, (N, 2) lattice units off in the tiles cut there."""
+    lattice = _lattice(read_combs(contrast, image_to_lattice), image_to_lattice)
+    return replace(lattice, shifts=shifts, weights=np.full_like(shifts, FULL_STRENGTH))
+
+
 def _even_start(contrast: np.ndarray, frequencies: np.ndarray) -> np.ndarray:
     """Return the affine image_to_lattice of even frequencies, origin in the middle."""
     height, width = contrast.shape
@@ -92,7 +97,7 @@ def _finish(contrast: np.ndarray, image_to_lattice: np.ndarray) -> Lattice:
     """Refine a nearly right homography over all tiles and report how well they agree."""
     for _ in range(2):
         combs = read_combs(contrast, image_to_lattice)
-        shifts, weights, *_ = track(combs, fitted=False)
+        shifts, weights, _ = track(combs, fitted=False)
         trust = np.clip(weights - 1.5, 0.0, 6.0)
         image_to_lattice = _fit_robust(combs.centers, combs.centers - shifts, trust, True, soft=True) @ image_to_lattice
         image_to_lattice /= image_to_lattice[2, 2]
@@ -101,7 +106,7 @@ def _finish(contrast: np.ndarray, image_to_lattice: np.ndarray) -> Lattice:
 
 def _lattice(combs: Combs, image_to_lattice: np.ndarray, fitted: bool = True) -> Lattice:
     """A lattice, image_to_lattice (3, 3), and what the tiles show of it by its combs; fitted: see ``tiles.track``."""
-    shifts, weights, agreement, least_agreement = track(combs, fitted)
+    shifts, weights, agreement = track(combs, fitted)
     lattice_to_image = np.linalg.inv(image_to_lattice)
     lattice_to_image /= lattice_to_image[2, 2]
     seen = np.sort(weights.min(axis=1))
@@ -109,7 +114,7 @@ def _lattice(combs: Combs, image_to_lattice: np.ndarray, fitted: bool = True) ->
     strength /= 0.9 + 0.06 * np.count_nonzero(combs.amplitudes[0])  # by chance alone, more teeth reach higher
     centers = apply_homography(lattice_to_image, combs.centers)
     nested = is_nested(combs.amplitudes)
-    return Lattice(lattice_to_image, nested, strength, agreement, least_agreement, centers, shifts, weights)
+    return Lattice(lattice_to_image, nested, strength, agreement, centers, shifts, weights)
 
 
 def _best_start(combs: Combs) -> np.ndarray:

@@ -83,13 +83,12 @@ def calibrate_again(
     if paper_to_picture is None:
         return calibration
     paper_to_page = np.linalg.inv(page.page_to_picture) @ paper_to_picture
-    if not grid.found:
-        boxes = np.array([map_box(np.linalg.inv(paper_to_page), lead.box) for lead in leads])
-        faint = find_faint_grid(page, paper_to_picture, (*boxes[:, :2].min(axis=0), *boxes[:, 2:].max(axis=0)))
-        # it was looked for where the traces say: that it is not clear is no doubt
-        found = calibrate(page, leads, faint, doubted=False) if faint.found else calibration
-        if found.source == "grid":
-            return found
+    boxes = np.array([map_box(np.linalg.inv(paper_to_page), lead.box) for lead in leads])
+    faint = find_faint_grid(page, paper_to_picture, (*boxes[:, :2].min(axis=0), *boxes[:, 2:].max(axis=0)))
+    # it was looked for where the traces say: that it is not clear is no doubt
+    found = calibrate(page, leads, faint, doubted=False) if faint.found else calibration
+    if found.source == "grid":
+        return found
     bend = bend_of_rows(traces, np.linalg.inv(paper_to_page) @ calibration.paper_to_page)
     return replace(_from_lattice(page, paper_to_page, "layout"), bend=bend)
 

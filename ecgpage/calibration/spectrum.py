@@ -23,15 +23,6 @@ NESTING = 5
 
 ENOUGH_TILES = 16
 
-TURN = 2.5
-"""Degrees that lines may lie off a direction that is known."""
-
-FINEST = 0.45
-"""Highest frequency that is looked for where it is known, cycles per pixel."""
-
-BEYOND = 1.5
-"""How many times as far off as it may be a frequency is looked for, to tell that other lines are there."""
-
 
 def find_frequencies(contrast: np.ndarray, tiles_across: int, candidates: int = 4) -> list[np.ndarray]:
     """Find frequency pairs of the line pattern in an (H, W) contrast map, most likely first.
@@ -50,34 +41,6 @@ def find_frequencies(contrast: np.ndarray, tiles_across: int, candidates: int = 
     # Where fine lines are clearer than the strong ones they are nested in, those may yet be followed further.
     nested = [pair / NESTING for pair in found if np.hypot(*pair.T).min() * side / NESTING >= LOWEST]
     return found[:2] + nested[:2] + found[2:] + nested[2:]
-
-
-def frequencies_near(
-    contrast: np.ndarray, frequency: float, slack: tuple[float, float], tiles_across: int
-) -> np.ndarray | None:
-    """The likeliest frequency pair of upright and level lines near a frequency, as those of ``find_frequencies``.
-
-    contrast: (H, W), its rows and columns along the lines within ``TURN``; frequency: cycles per pixel; slack: shares
-    by which the frequencies along x and along y may be off. None where a tile shows too few periods or too few pixels
-    of them, and where lines stand out more just beyond the slack: they are others.
-    """
-    side = _tile_side(contrast, tiles_across)
-    if frequency * side < LOWEST or frequency > FINEST:
-        return None
-    spectrum = whitened_spectrum(contrast, side)
-    if spectrum is None:
-        return None
-    angles, radii, scores = comb_scores(spectrum)
-    pair = []
-    for axis, share in zip((0.0, 90.0), slack, strict=True):
-        turned = np.abs((np.rad2deg(angles) - axis + 90) % 180 - 90) <= TURN
-        off = np.abs(radii / (frequency * side) - 1)
-        around = np.where(turned[:, None] & (off <= BEYOND * share), scores, -np.inf)
-        a, r = np.unravel_index(int(np.argmax(around)), scores.shape)
-        if off[r] > share:
-            return None
-        pair.append((radii[r] * np.cos(angles[a]), radii[r] * np.sin(angles[a])))
-    return upright_first(np.array(pair) / side)
 
 
 def _tile_side(contrast: np.ndarray, tiles_across: int) -> int:

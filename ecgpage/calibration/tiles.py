@@ -33,12 +33,14 @@ class Combs:
 
     centers: (N, 2) lattice units. places: (N, 2) the tiles' columns and rows. levels: (N, 2, SHIFTS) the comb per axis,
     over its noise, against the shift -0.5..0.5. amplitudes: (2, HARMONICS + 1) mean harmonics over noise, from 0 on.
+    teeth: (N, 2, W) complex harmonics over noise, from 1 on, compressed as in the levels.
     """
 
     centers: np.ndarray
     places: np.ndarray
     levels: np.ndarray
     amplitudes: np.ndarray
+    teeth: np.ndarray
 
 
 def read_combs(contrast: np.ndarray, image_to_lattice: np.ndarray) -> Combs:
@@ -94,7 +96,8 @@ def corners_depth(homography: np.ndarray, height: int, width: int) -> np.ndarray
 
 def _no_combs() -> Combs:
     empty = np.zeros((0, 2))
-    return Combs(empty, empty.astype(int), np.zeros((0, 2, SHIFTS), np.float32), np.zeros((2, HARMONICS + 1)))
+    levels, amplitudes = np.zeros((0, 2, SHIFTS), np.float32), np.zeros((2, HARMONICS + 1))
+    return Combs(empty, empty.astype(int), levels, amplitudes, np.zeros((0, 2, 0), np.complex64))
 
 
 def _tiles_along(low: float, high: float, tile: float, size: int, scale: float) -> tuple[np.ndarray, np.ndarray]:
@@ -135,7 +138,7 @@ def _combs(centers: np.ndarray, places: np.ndarray, waves: np.ndarray, harmonics
     amplitudes = np.zeros((2, HARMONICS + 1))
     if len(centers):
         amplitudes[:, 1 : whole.sum() + 1] = np.median(np.abs(teeth), axis=0)
-    return Combs(centers, places, comb_levels(teeth, harmonics), amplitudes)
+    return Combs(centers, places, comb_levels(teeth, harmonics), amplitudes, compressed(teeth))
 
 
 def comb_levels(teeth: np.ndarray, harmonics: np.ndarray) -> np.ndarray:
@@ -143,9 +146,12 @@ def comb_levels(teeth: np.ndarray, harmonics: np.ndarray) -> np.ndarray:
     whole = harmonics[is_whole(harmonics)]
     shift = (np.arange(SHIFTS) / SHIFTS - 0.5)[None]
     turn = np.exp(2j * np.pi * whole[:, None] * shift).astype(teeth.dtype)  # (W, SHIFTS)
-    # A tooth far above the noise tells its place as well as ten of them: amplitudes are compressed.
-    compressed = teeth / np.sqrt(1 + np.abs(teeth))
-    return ((compressed @ turn).real / np.sqrt(len(whole))).astype(np.float32)
+    return ((compressed(teeth) @ turn).real / np.sqrt(len(whole))).astype(np.float32)
+
+
+def compressed(teeth: np.ndarray) -> np.ndarray:
+    """Amplitudes over noise, compressed: one far above the noise tells its place as well as ten of them."""
+    return teeth / np.sqrt(1 + np.abs(teeth))
 
 
 def find_peaks(
@@ -169,14 +175,12 @@ class Tracked(NamedTuple):
     """A pattern followed over the page.
 
     shifts: (N, 2) in lattice units, continuous over the page; weights: (N, 2), the comb's height there; agreement: the
-    share of the tiles by weight whose own clearest place is where their neighbours lead one to expect; least_agreement:
-    the same of the axis that agrees less.
+    share of the tiles by weight whose own clearest place is where their neighbours lead one to expect.
     """
 
     shifts: np.ndarray
     weights: np.ndarray
     agreement: float
-    least_agreement: float
 
 
 def track(combs: Combs, fitted: bool = True) -> Tracked:
@@ -186,7 +190,7 @@ def track(combs: Combs, fitted: bool = True) -> Tracked:
     """
     count = len(combs.centers)
     if not count:
-        return Tracked(np.zeros((0, 2)), np.zeros((0, 2)), 0.0, 0.0)
+        return Tracked(np.zeros((0, 2)), np.zeros((0, 2)), 0.0)
     own, heights = find_peaks(combs.levels, np.zeros((count, 2)), 0.5)
     near = np.abs(combs.places[:, None] - combs.places[None]).max(axis=2) <= 1
     np.fill_diagonal(near, False)
@@ -209,9 +213,8 @@ def track(combs: Combs, fitted: bool = True) -> Tracked:
     close = np.abs((own - expected + 0.5) % 1.0 - 0.5) < 0.12
     trust = np.clip(heights - 1.5, 0.0, 6.0) * near.any(axis=1)[:, None]
     agreement = float((trust * close).sum() / max(1e-9, trust.sum()))
-    least = float(((trust * close).sum(axis=0) / np.maximum(1e-9, trust.sum(axis=0))).min())
     shifts, weights = find_peaks(combs.levels, expected, 0.2)
-    return Tracked(shifts, weights, agreement, least)
+    return Tracked(shifts, weights, agreement)
 
 
 def _without_slips(shifts: np.ndarray, trust: np.ndarray) -> np.ndarray:

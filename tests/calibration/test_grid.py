@@ -152,7 +152,7 @@ def combs_at(places, heights):
     along = heights.reshape(-1, 1) * np.exp(-((away / 0.05) ** 2))
     across = heights.max() * np.exp(-((shift / 0.05) ** 2)) * np.ones_like(along)
     levels = np.stack([along, across], axis=1).astype(np.float32)
-    return Combs(tiles.astype(float), tiles, levels, np.zeros((2, HARMONICS + 1)))
+    return Combs(tiles.astype(float), tiles, levels, np.zeros((2, HARMONICS + 1)), np.zeros((len(tiles), 2, 0)))
 
 
 def test_tiles_reached_through_others_that_show_nothing_are_not_counted_a_line_off():

@@ -159,6 +159,13 @@ def test_but_not_where_one_was_seen_that_contradicts_the_leads():
     assert looked_at_again(paper, even_grid(7.0 * 3.4)).source == "layout"
 
 
+def test_a_pattern_that_is_no_grid_does_not_hide_the_page_s_own():
+    paper = draw_paper(TO_PICTURE, (1000, 2000), noise=12)
+    calibration = looked_at_again(paper, even_grid(7.0 * 3.4))
+    assert calibration.source == "grid"
+    assert calibration.pixels_per_mm == pytest.approx((7.0, 7.0), rel=1e-3)
+
+
 def test_a_grid_that_was_found_and_traces_that_tell_nothing_change_nothing():
     found = calibrate(PAGE, (lead(8.0),), even_grid(40.0))
     assert calibrate_again(PAGE, (lead(8.0),), traces_on(np.eye(3)), found, even_grid(40.0)) is found
