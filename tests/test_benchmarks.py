@@ -16,6 +16,7 @@ from benchmarks.calibration import page_errors
 from benchmarks.column_gaps import true_gap, with_gaps
 from benchmarks.detection import leads_named, leads_paired, leads_right, true_boxes, turned
 from benchmarks.digitizer_choices import CHOICES, draw_batches, evaluate
+from benchmarks.faint_grids import look, row
 from benchmarks.learning_curve import follow
 from benchmarks.pace import as_page, both_paces, fit_odds
 from benchmarks.reliability import draw
@@ -211,6 +212,20 @@ def test_calibration_errors_are_those_of_the_paper_found(root):
     assert errors.time < 0.03 and errors.height < 0.03
     slower = replace(page, leads=tuple(replace(lead, speed=lead.speed / 1.03) for lead in page.leads))
     assert np.median(page_errors(slower)[1].along) == pytest.approx(0.03, abs=0.002)
+
+
+def test_grids_are_looked_for_where_leads_would_say(root):
+    record, settings = root / "benchmarks" / "records" / "01825_hr", PROFILES["clean"].drawn_at(110.0, 110.0)
+    bare = replace(settings, grid=replace(settings.grid, pattern=(("none", 1.0),)))
+    with_grid, without = (
+        look(RecordDrawer([one])(record, np.random.default_rng(1)), np.random.default_rng(0))
+        for one in (replace(settings, grid=replace(settings.grid, pattern=(("lines", 1.0),))), bare)
+    )
+    assert with_grid.at_once and np.abs(with_grid.off).max() < 0.003
+    assert not without.at_once and without.off is None
+    assert row("clean", [with_grid], [without]) == [
+        "clean", 1, 1, 1, *[pytest.approx(100 * abs(off)) for off in with_grid.off.repeat(2)], 1, 0
+    ]  # fmt: skip
 
 
 def test_a_bent_page_is_measured_at_its_samples(root):

@@ -68,28 +68,31 @@ def calibrate(page: Page, leads: Sequence[LeadBox], grid: GridEstimate, doubted:
 def calibrate_again(
     page: Page, leads: Sequence[LeadBox], traces: Sequence[LeadTrace], calibration: Calibration, grid: GridEstimate
 ) -> Calibration:
-    """A better calibration of a page scaled by its leads (source "layout"), from traces made with the first.
+    """A better calibration of a page on which no grid's lines were told, from traces made with the first.
 
-    Where they begin and end and how their rows lie tells scale, turn and perspective, and what bends all rows alike is
-    the paper's. Where no grid was seen at all, one is then looked for where it must be, which shows fainter ones than a
-    search without a clue. leads: boxes in page pixels; traces: of them, on the calibration's paper; grid: what the
-    calibration was made with. A calibration by a grid whose lines are told, and one that traces tell nothing of, is
-    returned itself; one by a grid that tells no more than its squares' size takes the rows' bend alone.
+    Of a page scaled by its leads (source "layout") it is told by where they begin and end and how their rows lie what
+    scale, turn and perspective are. A grid is then looked for where its lines must be, which shows fainter ones than a
+    search without a clue; where there is none, what bends all rows alike is the paper's. leads: boxes in page pixels;
+    traces: of them, on the calibration's paper; grid: what the calibration was made with. A calibration by a grid whose
+    lines are told, and one that traces tell nothing of, is returned itself.
     """
-    if calibration.source == "grid":
-        bend = None if grid.tells_lines else bend_of_rows(traces, np.eye(3))
-        return calibration if bend is None else replace(calibration, bend=bend)
-    paper_to_picture = even_paper(traces, page.page_to_picture @ calibration.paper_to_page)
-    if paper_to_picture is None:
+    by_grid = calibration.source == "grid"
+    if by_grid and grid.tells_lines:
         return calibration
-    paper_to_page = np.linalg.inv(page.page_to_picture) @ paper_to_picture
+    paper_to_picture = page.page_to_picture @ calibration.paper_to_page
+    even = paper_to_picture if by_grid else even_paper(traces, paper_to_picture)
+    if even is None:
+        return calibration
+    paper_to_page = np.linalg.inv(page.page_to_picture) @ even
     boxes = np.array([map_box(np.linalg.inv(paper_to_page), lead.box) for lead in leads])
-    faint = find_faint_grid(page, paper_to_picture, (*boxes[:, :2].min(axis=0), *boxes[:, 2:].max(axis=0)))
+    faint = find_faint_grid(page, even, (*boxes[:, :2].min(axis=0), *boxes[:, 2:].max(axis=0)))
     # it was looked for where the traces say: that it is not clear is no doubt
     found = calibrate(page, leads, faint, doubted=False) if faint.found else calibration
-    if found.source == "grid":
+    if faint.found and found.source == "grid":
         return found
     bend = bend_of_rows(traces, np.linalg.inv(paper_to_page) @ calibration.paper_to_page)
+    if by_grid:
+        return calibration if bend is None else replace(calibration, bend=bend)
     return replace(_from_lattice(page, paper_to_page, "layout"), bend=bend)
 
 

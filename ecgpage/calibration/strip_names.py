@@ -26,8 +26,8 @@ LIKER = 3.0
 REACH, STEP = 2.0, 0.2
 """mm by which a strip may stand off the rows above it, as on curled paper, and between the places tried."""
 
-READ = 0.1
-"""dB that a name is worth which is surely read: it decides where nothing else does."""
+READ = 2.0
+"""dB that a name is worth which is surely read, in proportion."""
 
 SHORTEST = 20.0
 """mm that a strip and a short lead must both show to be compared."""

@@ -173,6 +173,19 @@ def test_a_grid_that_was_found_and_traces_that_tell_nothing_change_nothing():
     assert calibrate_again(PAGE, (lead(8.0),), (), scaled, nothing_found()) is scaled
 
 
+def test_a_grid_that_tells_no_lines_is_set_on_those_that_are_seen_where_they_must_be():
+    """Squares known within a percent, as parts of a page tell them."""
+    page = Page(draw_paper(TO_PICTURE, (1000, 2000), noise=12), (1000, 2000), np.eye(3), False)
+    told = even_grid(35.35)
+    grid = replace(told, weights=np.zeros_like(told.weights))
+    found = calibrate(page, (lead(7.0),), grid)
+    assert found.source == "grid" and found.pixels_per_mm == pytest.approx((7.07, 7.07))
+    traces = traces_on(np.linalg.inv(found.paper_to_page) @ TO_PICTURE)
+    boxes = [replace(trace.lead, box=map_box(found.paper_to_page, trace.lead.box)) for trace in traces]
+    again = calibrate_again(page, boxes, traces, found, grid)
+    assert again.source == "grid" and again.pixels_per_mm == pytest.approx((7.0, 7.0), rel=1e-3)
+
+
 def test_a_grid_that_tells_no_lines_takes_the_bend_that_rows_tell():
     told = even_grid(40.0)
     grid = replace(told, weights=np.zeros_like(told.weights))
