@@ -55,7 +55,7 @@ ALIKE = 0.8
 """Share of the best look's support that a look needs to be told together with it, and that they must have together."""
 
 LOOKS = 2
-"""How often a page without a grid to be seen is calibrated again by its traces; from the second on for a grid alone."""
+"""How often a page without a grid's lines is calibrated again by its traces; from the second on for a grid alone."""
 
 BENT = 1.0
 """Millimetres by which the paper's bend leads a row up or down from which on leads are looked for on it laid flat."""
@@ -255,9 +255,9 @@ class Pipeline:
     ) -> tuple[Calibration, tuple[LeadTrace, ...]]:
         """Find the page's millimetres, and the leads' traces on them, before print and pulse tell other scales.
 
-        Without a grid the traces, once made, tell more of the millimetres, and are made again; so are those on paper
-        whose bend they refute. leads: boxes in page pixels, at least one. Raises PageError where there is neither a
-        grid nor a lead of known duration.
+        Where no grid's lines are told the traces, once made, tell more of the millimetres, or where its lines must be,
+        and are made again; so are those on paper whose bend they refute. leads: boxes in page pixels, at least one.
+        Raises PageError where there is neither a grid nor a lead of known duration.
         """
         with self._clock("calibration"):
             calibration = calibrate(page, leads, grid)

@@ -1,4 +1,4 @@
-"""A second look for a grid too faint to be found anywhere on a picture: where leads have told about how wide it is."""
+"""A second look for a grid too faint to be found anywhere on a picture: where leads tell its millimetres roughly."""
 
 from __future__ import annotations
 
@@ -63,13 +63,13 @@ def find_faint_grid(
 ) -> GridEstimate:
     """Look for lines every 1 or 5 mm where they should be, within a few per cent; ``found`` may be false.
 
-    For pages on which no grid was seen: where one is, its multiples and fractions look like lines every millimetre too.
-    paper_to_picture: homography from millimetres, about right; leads: x0, y0, x1, y1 on that paper, around all leads.
-    The estimate is in pixels of the page.
+    Lines of which these would be multiples or fractions are not taken for them. paper_to_picture: homography from
+    millimetres, about right; leads: x0, y0, x1, y1 on that paper, around all leads. The estimate is in pixels of the
+    page.
     """
     settings = settings or GridSettings()
     flat, pixels = _flat_page(page, paper_to_picture, leads, settings.longest)
-    # linear interpolation smooths noise more between the picture's pixels than on them, which repeats like a grid
+    # linear interpolation smooths noise more between the picture's pixels than on them, in steps that repeat
     image, flat_to_image = page_pixels(flat, settings.longest, cv2.INTER_LANCZOS4)
     if min(image.shape[:2]) < SMALLEST_IMAGE:
         return nothing_found()
