@@ -27,7 +27,7 @@ from ecgpage.io import find_records
 from ecgpage.leads import MILLIMETERS_PER_SECOND
 from ecgpage.recording import Page
 from ecgpage.reporting import text_table
-from ecgpage.synthesis import PROFILES, DrawnPage
+from ecgpage.synthesis import PROFILES, DrawnPage, Profile
 from ecgpage.synthesis.records import RecordDrawer
 from ecgpage.synthesis.signals import VARIED
 
@@ -88,6 +88,8 @@ def measure(profile: str, data: Path, pages: int) -> list[object]:
     if not records:
         raise ValueError(f"expected records to draw in {data}, found none")
     settings = PROFILES[profile]
+    if not isinstance(settings, Profile):
+        raise ValueError(f"expected a profile of one kind of pages, came {profile}, which mixes several")
     found: list[list[Found]] = []
     for pattern in (settings.grid.pattern, (("none", 1.0),)):
         draw = RecordDrawer([replace(settings, grid=replace(settings.grid, pattern=pattern))], VARIED)
@@ -100,11 +102,12 @@ def measure(profile: str, data: Path, pages: int) -> list[object]:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Print a line for each profile."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("profiles", nargs="*", metavar="PROFILE", help="profiles (default: every one)")
+    kinds = sorted(name for name, settings in PROFILES.items() if isinstance(settings, Profile))
+    parser.add_argument("profiles", nargs="*", metavar="PROFILE", help=f"of {', '.join(kinds)} (default: all of them)")
     parser.add_argument("-d", "--data", type=Path, required=True, help="records to draw")
     parser.add_argument("-n", type=int, default=12, help="pages of each profile")
     options = parser.parse_args(arguments)
-    rows = [measure(profile, options.data, options.n) for profile in options.profiles or sorted(PROFILES)]
+    rows = [measure(profile, options.data, options.n) for profile in options.profiles or kinds]
     names = ["along % 50", "along % 100", "across % 50", "across % 100"]
     header = ["profile", "with a grid", "seen at once", "found", *names, "without a grid", "found where none is"]
     print(text_table(header, rows, digits=3))
