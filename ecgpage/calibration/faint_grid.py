@@ -12,7 +12,6 @@ from ecgpage.calibration.grid import (
     SMALLEST_IMAGE,
     GridEstimate,
     GridSettings,
-    frequencies_at,
     grid_contrast,
     nothing_found,
     on_page,
@@ -41,12 +40,8 @@ class _Lines(NamedTuple):
 FINE, STRONG = _Lines(1.0, 1), _Lines(5.0, 2)
 """Beats and rows, at steps of some strong lines, show in the first harmonic of these."""
 
-MORE_LIKELY = 1.35
-"""How many times as clear strong lines must be as fine ones that contradict them, for which hardly anything else is
-taken."""
-
-AGREE = 0.01
-"""Natural logarithm by which the millimetres of strong and of fine lines that are one grid's differ at most."""
+FEWEST_PIXELS = 2.5
+"""Pixels between lines at least: finer patterns are those of pixels that were resampled as well."""
 
 CURL = 1.0
 """Standard deviation, mm, of what leads lines off their places on paper that is not flat (see ``coherence.curl``)."""
@@ -79,7 +74,7 @@ def find_faint_grid(
     found = [(lines, lattice) for lines, lattice in seen if lattice is not None]
     if not found:
         return nothing_found()
-    lines, lattice = found[0] if len(found) == 1 else _likelier(*found, contrast.shape)
+    lines, lattice = max(found, key=lambda one: one[1].clearness.sum())  # they may contradict each other
     shifts = curl(contrast, lattice, CURL / lines.square, lines.lowest_harmonic)
     known = known_lattice(contrast, lattice.image_to_lattice, shifts)
     estimate = on_page(known, np.linalg.inv(flat_to_image), flat.size)
@@ -88,24 +83,11 @@ def find_faint_grid(
 
 def _clear_lines(contrast: np.ndarray, pixels: float, lines: _Lines) -> Coherence | None:
     """The lattice of clear lines on a map (H, W) of so many pixels per millimetre."""
+    if lines.square * pixels < FEWEST_PIXELS:
+        return None
     found = find_coherence(contrast, 1 / (lines.square * pixels), DEVIATIONS, lines.lowest_harmonic)
     clear = found is not None and found.clearness.min() >= CLEAR
     return found if clear and is_fundamental(contrast, found, lines.lowest_harmonic) else None
-
-
-def _likelier(
-    fine: tuple[_Lines, Coherence], strong: tuple[_Lines, Coherence], shape: tuple[int, ...]
-) -> tuple[_Lines, Coherence]:
-    """Of fine and of strong lines on a map (H, W) those that are clearer, or that contradict the others with reason."""
-    height, width = shape
-    middle = np.array([(width - 1) / 2, (height - 1) / 2])
-    pitches = [
-        np.divide(frequencies_at(np.linalg.inv(lattice.image_to_lattice), middle)[1], lines.square)
-        for lines, lattice in (fine, strong)
-    ]
-    agree = np.abs(np.log(np.divide(*pitches))).max() < AGREE
-    needed = 1.0 if agree else MORE_LIKELY
-    return strong if strong[1].clearness.min() >= needed * fine[1].clearness.min() else fine
 
 
 def _flat_page(

@@ -83,3 +83,17 @@ def test_a_picture_of_few_pixels_has_none():
     assert find_faint_grid(page, truth, stamp).found
     small = Page(page.image[:40, :60], (40, 60), np.eye(3), False)
     assert not find_faint_grid(small, np.diag([0.3, 0.3, 1.0]), (0.0, 0.0, 100.0, 80.0)).found
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_where_lines_every_millimetre_are_finer_than_pixels_show_those_every_5_mm_are_told(seed):
+    truth = similarity(2.05, 0.3, SIZE, (190.0, 135.0))
+    y, x = np.mgrid[: SIZE[0], : SIZE[1]].astype(float)
+    paper = apply_homography(np.linalg.inv(truth), np.stack([x.ravel(), y.ravel()], 1)).reshape(*SIZE, 2)
+    light = np.random.default_rng(seed).normal(215, 20, SIZE)
+    for square, depth in ((1.0, 6.0), (5.0, 14.0)):
+        light -= depth * np.exp(-((np.abs(paper - square * np.round(paper / square)).min(axis=2) / 0.3) ** 2))
+    page = Page(np.repeat(light[..., None], 3, axis=2).clip(0, 255).astype(np.uint8), SIZE, np.eye(3), False)
+    grid = find_faint_grid(page, about(truth, 1.01, 0.97), (20.0, 20.0, 360.0, 250.0))
+    assert grid.found
+    assert grid.pitch == pytest.approx((10.25, 10.25), rel=0.003)
