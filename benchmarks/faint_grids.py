@@ -71,19 +71,19 @@ def look(drawn: DrawnPage, rng: np.random.Generator) -> Found | None:
 
 
 def row(profile: str, with_grid: Sequence[Found], without: Sequence[Found]) -> list[object]:
-    """A profile's row of the table."""
+    """A profile's row of the table: counts, and errors in %."""
     off = np.array([one.off for one in with_grid if one.off is not None]).reshape(-1, 2)
-    shares = (
-        [share for axis in (0, 1) for share in np.percentile(np.abs(100 * off[:, axis]), (50, 100))] if len(off) else []
-    )
-    figures = shares or [float("nan")] * 4
+    figures = np.percentile(np.abs(100 * off), (50, 100), axis=0).T.ravel() if len(off) else np.full(4, np.nan)
     seen = sum(one.at_once for one in with_grid)
     wrongly = sum(one.off is not None for one in without)
     return [profile, len(with_grid), seen, len(off), *figures, len(without), wrongly]
 
 
 def measure(profile: str, data: Path, pages: int) -> list[object]:
-    """Draw a profile's pages, each with its grid and without, and return its row of the table."""
+    """Draw a profile's pages, each with its grid and without, and return its row of the table.
+
+    Raises ValueError for a folder without records, and for a profile that mixes several.
+    """
     records = find_records(data)
     if not records:
         raise ValueError(f"expected records to draw in {data}, found none")

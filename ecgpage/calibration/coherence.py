@@ -20,6 +20,9 @@ PITCH_STEP = 0.0175
 """Natural logarithm between the pitches from which lattices are looked for: within half of it a tile's lines are still
 in step with each other."""
 
+FARTHEST = 3.0
+"""Standard deviations by which pitches may differ from those expected."""
+
 STRAIN, SLANT = 0.012, 0.03
 """Share by which a pitch may differ from the one it was looked for from, and tangent of the lines' slant, at most."""
 
@@ -33,12 +36,14 @@ TILTS = (-0.012, -0.006, 0.006, 0.012)
 """Changes of scale, along and across, from the page's middle to its edge, from which perspective is looked for."""
 
 HELD = np.array([0.045, 0.045, np.inf, 0.045, 0.045, np.inf, 0.018, 0.018])
-"""Standard deviations by which the terms of a homography are held to none, see ``_refined``."""
+"""Standard deviations by which the terms a to h of a homography (x + ax + by + c, y + dx + ey + f) / (1 + gx + hy) are
+held to 0, where half of the tiles' extent is 1."""
 
 ROUNDS = 3
 """How often the map is straightened anew by the lattice so far."""
 
 FEWEST_TILES = 20
+"""Tiles of a map at least: what fewer say together stands out too little."""
 
 CURL_DEGREE, LEAST_GAIN = 4, 3.0
 """Degree of the polynomial that paper which is not flat follows, and how much clearer, both kinds of lines together,
@@ -52,17 +57,19 @@ MISSING, MULTIPLES = 0.5, (2, 3)
 """Share of lines' clearness that those as many times as far apart have in harmonics of their own, where all but every
 second or third is missing."""
 
-FARTHEST = 3.0
-"""Standard deviations by which pitches may differ from those expected."""
-
 
 class Coherence(NamedTuple):
-    """image_to_lattice: (3, 3) homography. clearness: (2,) of upright and of level lines, what the tiles say together
-    over its standard deviation by chance, before anything was fitted to them (fitted to noise, it is up to 9), less
-    half the square of the standard deviations by which the pitch is not the one expected."""
+    """A lattice of which tiles say most together.
+
+    image_to_lattice: (3, 3) homography from a map's pixels. clearness: (2,) of upright and of level lines, what the
+    tiles say together over its standard deviation by chance, before anything was fitted to them (fitted to noise, it is
+    up to 9), less half the square of the standard deviations by which the pitch is not the one expected.
+    lowest_harmonic: the lowest that counts.
+    """
 
     image_to_lattice: np.ndarray
     clearness: np.ndarray
+    lowest_harmonic: int
 
 
 def find_coherence(
@@ -75,7 +82,7 @@ def find_coherence(
     even steps, show in the first harmonic of lines that are further apart. None where the map shows too little.
     """
     steps = int(np.ceil(FARTHEST * max(deviations) / PITCH_STEP))
-    rows: list[tuple[float, np.ndarray] | None] = [None, None]
+    best = [(-np.inf, np.zeros(3))] * 2  # of either axis: clearness, and the row of image_to_lattice
     for offset in np.arange(-steps, steps + 1) * PITCH_STEP:
         start = _even(contrast, frequency * np.exp(offset))
         waves = _waves(read_combs(contrast, start), lowest_harmonic)
@@ -85,27 +92,26 @@ def find_coherence(
             off = offset / deviations[axis]
             if abs(off) <= FARTHEST:
                 clear, row = _straight_lines(waves, axis)
-                best = rows[axis]
-                if best is None or clear - off**2 / 2 > best[0]:
-                    rows[axis] = (clear - off**2 / 2, row @ start)
-    if rows[0] is None or rows[1] is None:
+                best[axis] = max(best[axis], (clear - off**2 / 2, row @ start), key=lambda one: one[0])
+    if not np.isfinite([clear for clear, _ in best]).all():
         return None
-    refined = _refined(contrast, np.array([rows[0][1], rows[1][1], [0, 0, 1.0]]), lowest_harmonic)
+    refined = _refined(contrast, np.array([best[0][1], best[1][1], [0, 0, 1.0]]), lowest_harmonic)
     if refined is None:
         return None
+    image_to_lattice, clearness = refined
     height, width = contrast.shape
-    vectors, _ = frequencies_at(np.linalg.inv(refined.image_to_lattice), np.array([(width - 1) / 2, (height - 1) / 2]))
+    vectors, _ = frequencies_at(np.linalg.inv(image_to_lattice), np.array([(width - 1) / 2, (height - 1) / 2]))
     off = np.log(np.hypot(*vectors.T) / frequency) / deviations
-    return refined._replace(clearness=refined.clearness - off**2 / 2)
+    return Coherence(image_to_lattice, clearness - off**2 / 2, lowest_harmonic)
 
 
-def is_fundamental(contrast: np.ndarray, coherence: Coherence, lowest_harmonic: int = 1) -> bool:
+def is_fundamental(contrast: np.ndarray, coherence: Coherence) -> bool:
     """Whether lines are neither some of closer ones nor are most of theirs missing.
 
-    contrast, lowest_harmonic: as they were found with. Closer lines show in multiples of one harmonic alone, lines
-    two or three times as far apart in harmonics that are none of these.
+    contrast: the map (H, W) on which they were found. Closer lines show in multiples of one harmonic alone, lines two
+    or three times as far apart in harmonics that are none of these.
     """
-    waves = _waves(read_combs(contrast, coherence.image_to_lattice), lowest_harmonic)
+    waves = _waves(read_combs(contrast, coherence.image_to_lattice), coherence.lowest_harmonic)
     if waves is None:
         return False
     told = waves.amplitudes.real.mean(axis=0)  # (2, K)
@@ -122,16 +128,17 @@ def is_fundamental(contrast: np.ndarray, coherence: Coherence, lowest_harmonic: 
     return bool((missing <= MISSING * coherence.clearness).all())
 
 
-def curl(contrast: np.ndarray, coherence: Coherence, deviation: float, lowest_harmonic: int = 1) -> np.ndarray:
+def curl(contrast: np.ndarray, coherence: Coherence, deviation: float) -> np.ndarray:
     """How far lines lie beside a lattice on paper that is not flat: (N, 2) lattice units, of the tiles that
     ``read_combs`` cuts by it.
 
     They follow a polynomial whose terms have the standard deviation ``deviation``, lattice units. All 0 where it hardly
-    makes lines clearer. contrast, lowest_harmonic: as the lattice was found with.
+    makes lines clearer. contrast: the map (H, W) on which the lattice was found. Raises ValueError for another one,
+    where it shows nothing of the lattice.
     """
-    waves = _waves(read_combs(contrast, coherence.image_to_lattice), lowest_harmonic)
+    waves = _waves(read_combs(contrast, coherence.image_to_lattice), coherence.lowest_harmonic)
     if waves is None:
-        raise ValueError("expected a lattice that was found on this map")
+        raise ValueError(f"expected the map on which the lattice was found, came one of {contrast.shape} without it")
     low, high = waves.centers.min(axis=0), waves.centers.max(axis=0)
     terms = bend_terms((waves.centers - (low + high) / 2) / np.maximum((high - low) / 2, 1e-6), CURL_DEGREE)  # (N, K)
     root = np.sqrt(len(terms))
@@ -223,8 +230,10 @@ def _evenly(extent: float) -> np.ndarray:
     return np.linspace(-extent, extent, 2 * count + 1)
 
 
-def _refined(contrast: np.ndarray, image_to_lattice: np.ndarray, lowest_harmonic: int) -> Coherence | None:
-    """The homography near one of which the tiles say most together."""
+def _refined(
+    contrast: np.ndarray, image_to_lattice: np.ndarray, lowest_harmonic: int
+) -> tuple[np.ndarray, np.ndarray] | None:
+    """The homography (3, 3) near one of which the tiles say most together, and their clearness (2,)."""
     clearness = np.zeros(2)
     for number in range(ROUNDS):
         waves = _waves(read_combs(contrast, image_to_lattice), lowest_harmonic)
@@ -233,7 +242,7 @@ def _refined(contrast: np.ndarray, image_to_lattice: np.ndarray, lowest_harmonic
         correction, clearness = _climb(waves, TILTS if number == 0 else ())
         image_to_lattice = correction @ image_to_lattice
         image_to_lattice = image_to_lattice / image_to_lattice[2, 2]
-    return Coherence(image_to_lattice, clearness)
+    return image_to_lattice, clearness
 
 
 def _climb(waves: _Waves, tilts: tuple[float, ...]) -> tuple[np.ndarray, np.ndarray]:

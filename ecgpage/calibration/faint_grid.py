@@ -54,7 +54,6 @@ def find_faint_grid(
     page: Page,
     paper_to_picture: np.ndarray,
     leads: tuple[float, float, float, float],
-    settings: GridSettings | None = None,
 ) -> GridEstimate:
     """Look for lines every 1 or 5 mm where they should be, within a few per cent; ``found`` may be false.
 
@@ -62,10 +61,10 @@ def find_faint_grid(
     millimetres, about right; leads: x0, y0, x1, y1 on that paper, around all leads. The estimate is in pixels of the
     page.
     """
-    settings = settings or GridSettings()
-    flat, pixels = _flat_page(page, paper_to_picture, leads, settings.longest)
+    longest = GridSettings().longest
+    flat, pixels = _flat_page(page, paper_to_picture, leads, longest)
     # linear interpolation smooths noise more between the picture's pixels than on them, in steps that repeat
-    image, flat_to_image = page_pixels(flat, settings.longest, cv2.INTER_LANCZOS4)
+    image, flat_to_image = page_pixels(flat, longest, cv2.INTER_LANCZOS4)
     if min(image.shape[:2]) < SMALLEST_IMAGE:
         return nothing_found()
     contrast = without_traces(grid_contrast(image), image)
@@ -75,7 +74,7 @@ def find_faint_grid(
     if not found:
         return nothing_found()
     lines, lattice = max(found, key=lambda one: one[1].clearness.sum())  # they may contradict each other
-    shifts = curl(contrast, lattice, CURL / lines.square, lines.lowest_harmonic)
+    shifts = curl(contrast, lattice, CURL / lines.square)
     known = known_lattice(contrast, lattice.image_to_lattice, shifts)
     estimate = on_page(known, np.linalg.inv(flat_to_image), flat.size)
     return estimate.moved(np.linalg.inv(page.page_to_picture) @ flat.page_to_picture, page.size)
@@ -87,7 +86,7 @@ def _clear_lines(contrast: np.ndarray, pixels: float, lines: _Lines) -> Coherenc
         return None
     found = find_coherence(contrast, 1 / (lines.square * pixels), DEVIATIONS, lines.lowest_harmonic)
     clear = found is not None and found.clearness.min() >= CLEAR
-    return found if clear and is_fundamental(contrast, found, lines.lowest_harmonic) else None
+    return found if clear and is_fundamental(contrast, found) else None
 
 
 def _flat_page(

@@ -86,10 +86,11 @@ def calibrate_again(
     paper_to_page = np.linalg.inv(page.page_to_picture) @ even
     boxes = np.array([map_box(np.linalg.inv(paper_to_page), lead.box) for lead in leads])
     faint = find_faint_grid(page, even, (*boxes[:, :2].min(axis=0), *boxes[:, 2:].max(axis=0)))
-    # it was looked for where the traces say: that it is not clear is no doubt
-    found = calibrate(page, leads, faint, doubted=False) if faint.found else calibration
-    if faint.found and found.source == "grid":
-        return found
+    if faint.found:
+        # it was looked for where the traces say: that it is not clear is no doubt
+        found = calibrate(page, leads, faint, doubted=False)
+        if found.source == "grid":
+            return found
     bend = bend_of_rows(traces, np.linalg.inv(paper_to_page) @ calibration.paper_to_page)
     if by_grid:
         return calibration if bend is None else replace(calibration, bend=bend)
