@@ -17,7 +17,7 @@ import cv2
 import numpy as np
 
 from ecgpage.calibration.bend import measure_bend
-from ecgpage.calibration.ripple import follow_grid
+from ecgpage.calibration.ripple import GridMaps, follow_grid
 from ecgpage.calibration.scale import OTHER_SQUARES, USUAL_SQUARES
 from ecgpage.geometry import Bend, apply_homography, flat_points
 from ecgpage.io import find_records, read_header, read_image
@@ -125,7 +125,7 @@ def errors(picture: np.ndarray, per_mm: float, away: Displacement, places: np.nd
     square = _square(apply_homography(grid.page_to_lattice, seen), places)
     paper_to_page = grid.lattice_to_page @ np.diag([1 / square, 1 / square, 1.0])
     polynomial = measure_bend(grid, paper_to_page)
-    followed = follow_grid(page, grid, paper_to_page, square, polynomial)
+    followed = follow_grid(GridMaps.of(page), grid, paper_to_page, square, polynomial)
     return np.stack([_off(paper_to_page, seen, bend, places) for bend in (None, polynomial, followed)])
 
 

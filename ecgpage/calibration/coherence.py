@@ -7,6 +7,7 @@ stands out by the root of N more than in one.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -14,7 +15,7 @@ from scipy.optimize import minimize
 
 from ecgpage.calibration.grid import frequencies_at
 from ecgpage.calibration.tiles import Combs, read_combs
-from ecgpage.geometry import bend_terms
+from ecgpage.geometry import Bend, bend_terms, flat_points
 
 PITCH_STEP = 0.0175
 """Natural logarithm between the pitches from which lattices are looked for: within half of it a tile's lines are still
@@ -155,6 +156,22 @@ def curl(contrast: np.ndarray, coherence: Coherence, deviation: float) -> np.nda
     flat = np.zeros_like(moved)
     gain = float((waves.at(moved) - waves.at(flat)).sum()) / root
     return moved if gain >= LEAST_GAIN else flat
+
+
+def bent_clearness(
+    contrast: np.ndarray, image_to_lattice: np.ndarray, square: float, bends: Sequence[Bend | None]
+) -> np.ndarray | None:
+    """What the tiles of a map (H, W) say together of a lattice's lines on paper that bends: (N, 2) of upright and of
+    level lines, as each of N bends has them, which are told beside the lattice.
+
+    square: millimetres between the lines. None where the map shows too little to tell.
+    """
+    waves = _waves(read_combs(contrast, image_to_lattice), 1)
+    if waves is None:
+        return None
+    seen = square * waves.centers
+    moved = [(seen - flat_points(np.eye(3), seen, bend)) / square for bend in bends]
+    return np.array([waves.at(shifts).sum(axis=0) for shifts in moved]) / np.sqrt(len(seen))
 
 
 class _Waves(NamedTuple):

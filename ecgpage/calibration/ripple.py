@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -53,34 +53,48 @@ _MOST_HEIGHT = 4.0  # comb height from which on a patch counts no more
 _SLOPE_MM = 0.5  # mm to both sides over which a bend's slope is taken
 
 
+@dataclass(frozen=True)
+class GridMaps:
+    """A page's map of the grid, (H, W) float32, whole and without traces, and the homography (3, 3) to its pixels."""
+
+    whole: np.ndarray
+    bare: np.ndarray
+    page_to_image: np.ndarray
+
+    @classmethod
+    def of(cls, page: Page) -> GridMaps:
+        """The maps of a page."""
+        image, page_to_image = page_pixels(page, LONGEST)
+        contrast = grid_contrast(image)
+        return cls(contrast, without_traces(contrast, image), page_to_image)
+
+
 def follow_grid(
-    page: Page, grid: GridEstimate, paper_to_page: np.ndarray, square: float, bend: Bend | None
+    maps: GridMaps, grid: GridEstimate, paper_to_page: np.ndarray, square: float, bend: Bend | None
 ) -> Bend | None:
     """The bend of a page with the ripple that its grid shows beside it; the bend itself where no ripple is told.
 
-    paper_to_page: (3, 3) homography of the flat paper, millimetres to page pixels, in which the grid's lines are
-    ``square`` millimetres apart; bend: what ``measure_bend`` found beside it, None for a flat page.
+    maps: of the page; paper_to_page: (3, 3) homography of the flat paper, millimetres to page pixels, in which the
+    grid's lines are ``square`` millimetres apart; bend: what ``measure_bend`` found beside it, None for a flat page.
     """
-    if grid.lattice_to_page is None or not len(grid.centers) or (bend is None and _is_flat(grid, square)):
+    if grid.lattice_to_page is None or not len(grid.centers):
         return bend
-    image, page_to_image = page_pixels(page, LONGEST)
-    contrast, paper_to_image = grid_contrast(image), page_to_image @ paper_to_page
-    maps = contrast, without_traces(contrast, image)
-    per_mm = min(_pixels_per_square(grid) / square * page_to_image[0, 0], MOST_PER_MM)
+    paper_to_image = maps.page_to_image @ paper_to_page
+    per_mm = min(_pixels_per_square(grid) / square * maps.page_to_image[0, 0], MOST_PER_MM)
     if not is_whole(comb_harmonics(per_mm * square)).any():
         return bend  # lines finer than the pixels
     seen_at = flat_points(paper_to_page, grid.centers, bend)
     for side in FINE_SIDES if square < FINE else SIDES:
         side = max(side, FEWEST_SQUARES * square)
-        traced, bare = (PatchReader(one, paper_to_image, square, side, per_mm) for one in maps)
+        traced, bare = (PatchReader(one, paper_to_image, square, side, per_mm) for one in (maps.whole, maps.bare))
         found = _followed(traced, bare, seen_at, bend)
         if found is not None:
             return found
     return bend
 
 
-def _is_flat(grid: GridEstimate, square: float) -> bool:
-    """Whether all of a page that was taken for flat is."""
+def is_flat(grid: GridEstimate, square: float) -> bool:
+    """Whether all of a page on which no bend was measured is flat, so that there is nothing to follow."""
     off = square * np.abs(grid.shifts).max(axis=1) > OFF
     aside = float(np.mean((grid.weights.min(axis=1) > CLEAR) & off))
     return grid.bend * square < SMALLEST_RIPPLE and aside < OFF_SHARE

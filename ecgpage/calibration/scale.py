@@ -7,11 +7,10 @@ from dataclasses import replace
 
 import numpy as np
 
-from ecgpage.calibration.bend import measure_bend
 from ecgpage.calibration.extent import even_paper
 from ecgpage.calibration.faint_grid import find_faint_grid
 from ecgpage.calibration.grid import GridEstimate, frequencies_at
-from ecgpage.calibration.ripple import follow_grid
+from ecgpage.calibration.lines import read_lines
 from ecgpage.calibration.row_bend import bend_of_rows
 from ecgpage.geometry import apply_homography, map_box
 from ecgpage.leads import MILLIMETERS_PER_SECOND, SPEEDS
@@ -43,19 +42,19 @@ def calibrate(page: Page, leads: Sequence[LeadBox], grid: GridEstimate, doubted:
     """Find the millimetres on a straightened page from its grid and the leads' known durations.
 
     leads: boxes in page pixels whose ``duration`` (s) is known; those without one, or of no width, are passed over.
-    doubted: whether a pattern that is not clear must agree better with them. Without a grid, or where it contradicts
-    the leads, the page is taken as evenly scaled by the leads' lengths (source "layout"). Raises PageError where there
-    is neither a grid nor a lead of known duration.
+    doubted: whether a pattern that is not clear must agree better with them, and its lines with each other. Without a
+    grid, or where it contradicts the leads, the page is taken as evenly scaled by the leads' lengths (source "layout").
+    Raises PageError where there is neither a grid nor a lead of known duration.
     """
     if grid.lattice_to_page is not None:
         square = square_millimeters(leads, grid, doubted)
         if square is not None:
             paper_to_page = grid.lattice_to_page @ np.diag([1 / square, 1 / square, 1.0])
             calibration = _from_lattice(page, paper_to_page, "grid")
-            bend = measure_bend(grid, calibration.paper_to_page)
-            bend = follow_grid(page, grid, calibration.paper_to_page, square, bend)
-            speed = paper_speed(leads, grid, square)
-            return replace(calibration, speed=speed, bend=bend, usual_squares=square in USUAL_SQUARES)
+            lines = read_lines(page, grid, calibration.paper_to_page, square, doubted)
+            if lines.stand:
+                speed = paper_speed(leads, grid, square)
+                return replace(calibration, speed=speed, bend=lines.bend, usual_squares=square in USUAL_SQUARES)
     scale = layout_scale(leads)
     if scale is None:
         raise PageError(

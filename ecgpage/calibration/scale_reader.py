@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Generic, NamedTuple, TypeVar
 
 import cv2
 import numpy as np
@@ -25,7 +25,19 @@ from ecgpage.training.model_folder import load_optional_stage, save_stage
 STAGE = "scale_reader"
 """Name of the reader's weights and of its entry in a model folder's description."""
 
-VALUES = (*(f"{speed:g} mm/s" for speed in SPEEDS), *(f"{gain:g} mm/mV" for gain in GAINS))
+PRINTED_GAINS: tuple[Gains, ...] = (*((gain, gain) for gain in GAINS), *((2 * gain, gain) for gain in GAINS[:-1]))
+"""What one word tells of the gains, mm/mV of limb and of chest leads: one for all, or "10/5 mm/mV"."""
+
+
+def value_text(*numbers: float, unit: str) -> str:
+    """How a value is written in VALUES: "25 mm/s", "10 mm/mV", "10/5 mm/mV"."""
+    return f"{'/'.join(f'{number:g}' for number in dict.fromkeys(numbers))} {unit}"
+
+
+VALUES = (
+    *(value_text(speed, unit="mm/s") for speed in SPEEDS),
+    *(value_text(*gains, unit="mm/mV") for gains in PRINTED_GAINS),
+)
 """What may be printed at a place, in the order of the network's classes; class 0 is none of them."""
 
 PIXELS_PER_MM = 5.0
@@ -37,7 +49,7 @@ STRIDE = 8
 LARGEST_VIEW = 3600
 """Pixels of the view's longer side; a page that is larger at this scale is not read, its scale cannot be true."""
 
-FREQUENCIES = (0.01, 1.0, 0.1, 0.01, 0.06, 1.0, 0.04)
+FREQUENCIES = (0.01, 1.0, 0.1, 0.01, 0.06, 1.0, 0.04, 0.01, 0.03, 0.01)
 """How often VALUES are printed against the usual ones, about as the synthesizer's profiles have it: the network learns
 from as many of each."""
 
@@ -57,6 +69,10 @@ leads' often is half the limb leads'."""
 LEAST_DOUBT = 0.5
 """From which on a second gain in the line, though not sure, keeps the first from being taken for all leads'."""
 
+EXPECTED = 0.1
+"""What it counts, in a line where one of speed and gain surely stands, that a place shows no value."""
+
+_SPEEDS, _GAINS = slice(1, 1 + len(SPEEDS)), slice(1 + len(SPEEDS), None)  # of the network's classes
 _WIDTHS = (16, 32, 64)
 _PAPER = 41  # px of the view, over which paper is averaged
 _FAINTEST = 20.0  # grey levels between paper and print, below which noise is not made print
@@ -71,7 +87,7 @@ class PrintedScale:
 
 
 class ScaleNetwork(nn.Module):
-    """Views (B, 1, H, W), ink in [-1, 1], sides multiples of 8, to logits (B, 8, H / 8, W / 8): none, then VALUES."""
+    """Views (B, 1, H, W), ink in [-1, 1], sides multiples of 8, to logits (B, 11, H / 8, W / 8): none, then VALUES."""
 
     def __init__(self, widths: Sequence[int] = _WIDTHS) -> None:
         super().__init__()
@@ -142,26 +158,54 @@ class ScaleReader:
 
 
 def printed_scale(chances: np.ndarray) -> PrintedScale:
-    """The scale that the network's probabilities (8, rows, columns) of VALUES, after that of none, tell.
+    """The scale that the network's probabilities (11, rows, columns) of VALUES, after that of none, tell.
 
     What is rarely printed must be seen more clearly (``FREQUENCIES``), but for a second gain in a line with another:
-    where gains differ, the limb leads' stands left, the chest leads' right. The surest speed holds and the surest gain,
-    unless it is doubtful whether a second one is another: then none.
+    where gains differ, the limb leads' stands left, the chest leads' right, or both stand in one word. The surest speed
+    holds and the surest gain, unless it is doubtful whether a second one is another: then none. In a line with a sure
+    speed a gain is expected, and the other way round: there the other is seen as soon (``EXPECTED``).
     """
-    weighed = chances * np.array([1.0, *FREQUENCIES])[:, None, None]
-    weighed /= weighed.sum(axis=0)
-    of_speed, of_gain = slice(1, 1 + len(SPEEDS)), slice(1 + len(SPEEDS), None)
-    speeds, gains = _seen(weighed[of_speed], SPEEDS), _seen(weighed[of_gain], GAINS)
+    chances = _words_before_their_parts(chances)
+    rows = np.zeros(chances.shape[1], bool)
+    speeds, gains = _both_seen(chances, rows)
+    sure = [seen[0] for seen in (speeds, gains) if seen and seen[0].is_sure]
+    if len(sure) == 1:
+        rows = np.abs(np.arange(len(rows)) * STRIDE / PIXELS_PER_MM - sure[0].y) <= SAME_LINE
+        speeds, gains = _both_seen(chances, rows)
     speed = speeds[0].value if speeds and speeds[0].is_sure else None
     if not gains or not gains[0].is_sure:
         return PrintedScale(speed)
-    return PrintedScale(speed, _limb_and_chest(gains[0], _seen(chances[of_gain], GAINS)))
+    return PrintedScale(speed, _limb_and_chest(gains[0], _seen(chances[_GAINS], PRINTED_GAINS)))
 
 
-class _Seen(NamedTuple):
+def _words_before_their_parts(chances: np.ndarray) -> np.ndarray:
+    """The probabilities with those of the right half of "10/5 mm/mV" added to the whole's where that is likelier."""
+    chances = chances.copy()
+    gains = chances[_GAINS]  # a view
+    for whole, (limb, chest) in zip(gains, PRINTED_GAINS, strict=True):
+        if limb != chest:
+            part = gains[PRINTED_GAINS.index((chest, chest))]
+            both = whole > part
+            whole[both] += part[both]
+            part[both] = 0.0
+    return chances
+
+
+def _both_seen(chances: np.ndarray, expected: np.ndarray) -> tuple[list[_Seen[float]], list[_Seen[Gains]]]:
+    """Speeds and gains that are seen, as often as they are printed; expected: the rows, bool, where one is."""
+    weighed = chances * np.array([1.0, *FREQUENCIES])[:, None, None]
+    weighed[0, expected] *= EXPECTED
+    weighed /= weighed.sum(axis=0)
+    return _seen(weighed[_SPEEDS], SPEEDS), _seen(weighed[_GAINS], PRINTED_GAINS)
+
+
+Value = TypeVar("Value", float, Gains)
+
+
+class _Seen(NamedTuple, Generic[Value]):
     """A value that is seen: where, mm of the view, and how likely."""
 
-    value: float
+    value: Value
     x: float
     y: float
     likely: float
@@ -171,7 +215,7 @@ class _Seen(NamedTuple):
         return self.likely >= LEAST_PROBABILITY
 
 
-def _seen(chances: np.ndarray, values: Sequence[float]) -> list[_Seen]:
+def _seen(chances: np.ndarray, values: Sequence[Value]) -> list[_Seen[Value]]:
     """What is seen of values, the surest first; one place has one value."""
     scale = STRIDE / PIXELS_PER_MM
     wide, high = (int(np.ceil(half / scale)) for half in (HALF_WIDTH, HALF_HEIGHT))
@@ -184,14 +228,17 @@ def _seen(chances: np.ndarray, values: Sequence[float]) -> list[_Seen]:
     return found
 
 
-def _limb_and_chest(first: _Seen, others: Sequence[_Seen]) -> Gains | None:
-    """The gains of a line in which one is sure; None where another may stand beside it."""
+def _limb_and_chest(first: _Seen[Gains], others: Sequence[_Seen[Gains]]) -> Gains | None:
+    """The gains of a line in which one word is sure; None where another may stand beside it."""
+    if first.value[0] != first.value[1]:  # it tells both
+        return first.value
     for other in others:
         if other.value != first.value and abs(other.y - first.y) <= SAME_LINE and abs(other.x - first.x) > HALF_WIDTH:
             left, right = sorted((first, other), key=lambda seen: seen.x)
-            read = other.is_sure or (left.value == 2 * right.value and other.likely > HALF_PROBABILITY)
-            return (left.value, right.value) if read else None
-    return first.value, first.value
+            gains = left.value[0], right.value[1]
+            read = other.is_sure or (gains[0] == 2 * gains[1] and other.likely > HALF_PROBABILITY)
+            return gains if read else None
+    return first.value
 
 
 def save_scale_reader(folder: Path, reader: ScaleReader, description: Mapping[str, Any] | None = None) -> None:

@@ -15,11 +15,13 @@ from torch.nn import functional as F
 
 from ecgpage.calibration.scale_reader import (
     PIXELS_PER_MM,
+    PRINTED_GAINS,
     STRIDE,
     VALUES,
     ScaleNetwork,
     ScaleReader,
     ink_to_tensor,
+    value_text,
     view_ink,
 )
 from ecgpage.geometry import apply_homography
@@ -46,12 +48,12 @@ IGNORED = -1
 
 _LINES = 6  # printed over a view
 _EMPTY = 3  # crops of a view around no value
-_PRINTED = re.compile(r"([\d.]+) ?(mm/s|mm/mV)(?:ec)?")
+_PRINTED = re.compile(r"([\d.]+)(?:/([\d.]+))? ?(mm/s|mm/mV)(?:ec)?")
 _OTHER = (
     "40 Hz", "0.15-100 Hz", "F 50~ 0.05-150 Hz", "60 Hz", "10 s", "25 mm", "5 mm", "10 mV", "50 kg", "120/80 mmHg",
     "12:50:25", "25.10.2005", "2010/05/20", "100 BPM", "QT/QTc 350/425 ms", "V5", "aVL", "II", "SN 10255020",
     "Page 1 of 2", "100 mm/s", "5 mm/s", "6.25 mm/s", "15 mm/mV", "40 mm/mV", "250 Hz", "25 Hz", "50 ms", "1 mV", "ADS",
-    "x1.0", "50", "25", "10", "10/5mm/mV", "20/10 mm/mV", "5/2.5mm/mV",
+    "x1.0", "50", "25", "10",
 )  # fmt: skip
 """What is printed near a scale, or looks like one."""
 
@@ -110,10 +112,10 @@ def _drawn_places(page: DrawnPage, paper_to_view: np.ndarray) -> tuple[list[Plac
         corners = apply_homography(picture_to_view, word.polygon)
         box = np.concatenate([corners.min(axis=0), corners.max(axis=0)])
         taken.append(box)
-        if "/" in word.text.split("mm/")[0] or word.visible < LEAST_VISIBLE:  # two gains in one: as any other word
+        if word.visible < LEAST_VISIBLE:
             continue
         match = _PRINTED.fullmatch(word.text) if word.visible == 1.0 else None
-        kind = _class_of(float(match[1]), match[2]) if match else 0
+        kind = _class_of([float(number) for number in match.groups()[:2] if number], match[3]) if match else 0
         x, y = corners.mean(axis=0)
         if kind:
             places.append((float(x), float(y), kind))
@@ -122,9 +124,9 @@ def _drawn_places(page: DrawnPage, paper_to_view: np.ndarray) -> tuple[list[Plac
     return places, taken
 
 
-def _class_of(value: float, unit: str) -> int:
-    """Class of a value with its unit; 0 for one that is not read."""
-    text = f"{value:g} {unit}"
+def _class_of(numbers: Sequence[float], unit: str) -> int:
+    """Class of a value, one number or two, with its unit; 0 for one that is not read."""
+    text = value_text(*numbers, unit=unit)
     return VALUES.index(text) + 1 if text in VALUES else 0
 
 
@@ -173,13 +175,15 @@ def _pieces(capital: float, rng: np.random.Generator) -> list[tuple[str, float, 
     if rng.random() < 0.3:
         return [(str(rng.choice(_OTHER)), after, 0)]
     speed = rng.random() < 0.45
-    value = float(rng.choice(SPEEDS if speed else GAINS))
+    numbers = [float(rng.choice(SPEEDS if speed else GAINS))]
+    if not speed and rng.random() < 0.3:
+        numbers = list(PRINTED_GAINS[int(rng.integers(len(GAINS), len(PRINTED_GAINS)))])
     unit = str(rng.choice(["mm/s", "mm/s", "mm/sec", "mm/Sec"] if speed else ["mm/mV", "mm/mV", "mm/mv", "mm/MV"]))
-    number = f"{value:.1f}" if rng.random() < 0.12 else f"{value:g}"
+    number = "/".join(f"{value:.1f}" if rng.random() < 0.12 else f"{value:g}" for value in numbers)
     if rng.random() < 0.08:
         number = number.replace(".", ",")
     text = f"{number}{rng.choice(['', ' '])}{unit}"
-    kind = _class_of(value, "mm/s" if speed else "mm/mV")
+    kind = _class_of(numbers, "mm/s" if speed else "mm/mV")
     before = ["Speed:", "Speed", "Paper:", "v ="] if speed else ["Limb:", "Chest:", "L:", "C:", "Gain:", "Ampl"]
     gap = 0.0 if rng.random() < 0.4 else capital * float(rng.uniform(0.2, 0.7))
     prefix = [(str(rng.choice(before)), gap, 0)] if rng.random() < 0.35 else []
@@ -279,5 +283,5 @@ def train_scale_reader(
 
 def all_scales(profile: Profile) -> Profile:
     """The profile with all speeds and gains alike, drawn as fine as the reader needs."""
-    arrangement = replace(profile.arrangement, fast=0.4, gain=(("5", 1.0), ("10", 1.0), ("20", 1.0)), half_chest=0.1)
+    arrangement = replace(profile.arrangement, fast=0.4, gain=(("5", 1.0), ("10", 1.0), ("20", 1.0)), half_chest=0.25)
     return replace(profile, arrangement=arrangement).drawn_at(*RESOLUTION)

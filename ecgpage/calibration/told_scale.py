@@ -27,10 +27,12 @@ def apply_scale(
     to be the former, its leads last half as long. Where the grid's squares were taken for unusual ones to make the
     usual speed of it, a print of another speed says that they are not: then times are right, and a millivolt measures
     as many times less or more than is printed as the speed. No other printed speed than the leads' lengths give is
-    believed, and without a grid none.
+    believed. Print that is read is as large as print is where leads last half as long: without a grid it is believed
+    unless the pulse is another speed's.
     """
     on_grid = calibration.source == "grid"
-    by_print = printed.speed == FAST and on_grid and calibration.usual_squares
+    agrees = pulse is None or pulse.width in (None, FAST_PULSE)
+    by_print = printed.speed == FAST and calibration.usual_squares and (on_grid or agrees)
     by_pulse = pulse is not None and pulse.width == FAST_PULSE and printed.speed != MILLIMETERS_PER_SECOND
     fast = calibration.speed == MILLIMETERS_PER_SECOND and (by_print or by_pulse)
     faster = 2.0 if fast else 1.0

@@ -36,6 +36,10 @@ WIDE = 2.0
 """Width over height of a page from which on, where leads are not clear, it is looked at squeezed to the usual shape, as
 paper that runs fast or long looks at the usual speed."""
 
+SQUEEZED = (1.0, 0.5)
+"""Shares of the way to the usual shape to which such a page is squeezed: very long paper is hardly known when it shows
+four times the beats of other pages."""
+
 USUAL_SHAPE = INPUT[1] / INPUT[0]
 """Width over height of the detector's input, which a squeezed page fills."""
 
@@ -61,17 +65,21 @@ def detect_closely(
     """Detect the leads of a page, and again on the part that holds them where that is much smaller.
 
     gridded: where a grid is printed; looked at first where little is found on the whole page. A wide page on which
-    little is found is looked at squeezed as well. Boxes in page pixels, of the look that gives the best evidence.
+    little is found is looked at squeezed as well, more and less. Boxes in page pixels, of the look that gives the best
+    evidence.
     """
     boxes = _detect_closely(detector, page, gridded)
     if evidence(boxes) < CLEAR_LEADS and page.size[1] > WIDE * page.size[0]:
-        boxes = max(boxes, _detect_squeezed(detector, page, gridded), key=evidence)
+        squeezed = [_detect_squeezed(detector, page, gridded, share) for share in SQUEEZED]
+        boxes = max(boxes, *squeezed, key=evidence)
     return boxes
 
 
-def _detect_squeezed(detector: Callable[[Page], list[LeadBox]], page: Page, gridded: Region | None) -> list[LeadBox]:
-    """As `_detect_closely`, on the page squeezed to the usual shape; boxes in the page's own pixels."""
-    usual = _squeezed(page)
+def _detect_squeezed(
+    detector: Callable[[Page], list[LeadBox]], page: Page, gridded: Region | None, share: float
+) -> list[LeadBox]:
+    """As `_detect_closely`, on the page squeezed towards the usual shape; boxes in the page's own pixels."""
+    usual = _squeezed(page, share)
     there = gridded and map_box(np.linalg.inv(usual.page_to_picture) @ page.page_to_picture, gridded)
     return _on_page(page, usual, _detect_closely(detector, usual, there))
 
@@ -136,10 +144,11 @@ def _part(page: Page, region: Region) -> Page | None:
     return None if min(size) < SMALLEST else Page(page.image, size, page.page_to_picture @ shift, page.outlined)
 
 
-def _squeezed(page: Page) -> Page:
-    """A page squeezed to the usual shape: in width where it is wider, else in height."""
+def _squeezed(page: Page, share: float = 1.0) -> Page:
+    """A page squeezed to the usual shape: in width where it is wider, else in height. share: of the way there, by the
+    logarithm of its shape."""
     height, width = page.size
-    across, down = max(1.0, width / (USUAL_SHAPE * height)), max(1.0, USUAL_SHAPE * height / width)
+    across, down = max(1.0, width / (USUAL_SHAPE * height)) ** share, max(1.0, USUAL_SHAPE * height / width) ** share
     matrix = page.page_to_picture @ np.diag([across, down, 1.0])
     return Page(page.image, (round(height / down), round(width / across)), matrix, page.outlined)
 

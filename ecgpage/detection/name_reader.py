@@ -36,6 +36,18 @@ CROP = (160, 144)
 LEFT_OF_BOX = 52
 """Pixels of a crop that lie left of the lead's first sample; its height is centred on the box."""
 
+SURE = 0.9
+"""Mean probability of a page's likeliest names from which on it is read in one view alone."""
+
+ZOOMS, LARGEST = (0.7, 1.4, 2.0, 2.8, 4.0), 2.0
+"""Sizes of further views, as a multiple of ``VIEW``, and the largest in which a page of the usual shape is read."""
+
+WEIGHT, SURER = 4.0, 1.3
+"""Power of a view's sureness by which it counts, and by what their mean logarithm is multiplied. Of 1,832 names on 160
+drawn pages on which the first view was not sure, it read 74 % rightly; together, these views 79 %."""
+
+_LEAST = 1e-6
+
 WIDTHS = (16, 32, 64, 96, 128)
 
 
@@ -97,16 +109,49 @@ class NameReader:
     network: NameNetwork
 
     def __call__(self, page: Page, boxes: Sequence[LeadBox]) -> list[LeadBox]:
-        """The boxes with ``reading``, how likely each of NAMES is."""
+        """The boxes with ``reading``, how likely each of NAMES is.
+
+        Where names are not read surely, the page may print them larger or smaller than most do: they are read in
+        smaller and larger views too, and what all of these say is taken together.
+        """
         if not boxes:
             return []
-        view, fit = page_view(page.image, page.page_to_picture, page.size, VIEW)
         corners = np.array([box.box for box in boxes]) + 0.5  # pixel centres -> pixel edges
+        readings = self._read(page, corners, 1.0)
+        if _sureness(readings) < SURE:
+            readings = _together([readings, *(self._read(page, corners, zoom) for zoom in zooms(page.size))])
+        return [replace(box, reading=tuple(map(float, row))) for box, row in zip(boxes, readings, strict=True)]
+
+    def _read(self, page: Page, corners: np.ndarray, zoom: float) -> np.ndarray:
+        """What is read (N, 13) at the beginnings of boxes (N, 4), corner form, in a view so many times the usual."""
+        shape = (round(zoom * VIEW[0]), round(zoom * VIEW[1]))
+        view, fit = page_view(page.image, page.page_to_picture, page.size, shape)
         offset = np.array([fit.left, fit.top, fit.left, fit.top])
         with torch.inference_mode():
             crops = crops_to_tensor(name_crops(view, corners * fit.scale + offset - 0.5))
-            readings = self.network(crops).softmax(1).double().numpy()
-        return [replace(box, reading=tuple(map(float, row))) for box, row in zip(boxes, readings, strict=True)]
+            return self.network(crops).softmax(1).double().numpy()
+
+
+def zooms(size: tuple[int, int]) -> list[float]:
+    """Of ``ZOOMS`` those at which a page of (height, width) has no more pixels than a usual one at ``LARGEST``: long
+    paper, whose print is small in a view of the usual width, is read larger."""
+    height, width = size
+    shown = min(VIEW[0] / height, VIEW[1] / width) ** 2 * height * width / (VIEW[0] * VIEW[1])
+    return [zoom for zoom in ZOOMS if zoom**2 * shown <= LARGEST**2]
+
+
+def _sureness(readings: np.ndarray) -> float:
+    """Mean over boxes of how likely the likeliest name is."""
+    return float(readings.max(axis=1).mean())
+
+
+def _together(readings: Sequence[np.ndarray]) -> np.ndarray:
+    """What several readings (N, 13) of the same boxes say together: their logarithms' mean, the surer ones' weighing
+    more, made somewhat surer than that."""
+    weights = np.array([_sureness(one) for one in readings]) ** WEIGHT
+    logs = np.log(np.array(readings) + _LEAST)
+    said = np.exp(SURER * np.tensordot(weights / weights.sum(), logs, axes=1))
+    return said / said.sum(axis=1, keepdims=True)
 
 
 def save_name_reader(folder: Path, reader: NameReader, description: Mapping[str, Any] | None = None) -> None:

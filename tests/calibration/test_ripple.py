@@ -2,31 +2,15 @@
 
 from dataclasses import replace
 
-import cv2
 import numpy as np
 import pytest
 
 from ecgpage.calibration.bend import measure_bend
 from ecgpage.calibration.grid import grid_contrast, measure_grid, nothing_found, without_traces
-from ecgpage.calibration.ripple import follow_grid
+from ecgpage.calibration.ripple import GridMaps, follow_grid
 from ecgpage.geometry import FLAT, Ripple, bent_points, flat_points
 from ecgpage.recording import Page
-
-PER_MM = 8.0
-"""Pixels."""
-
-
-def drawn(across, fine: bool = True) -> np.ndarray:
-    """A page of 275 x 212 mm whose grid is displaced by ``across(x, y)`` mm to the right at flat places x, y in mm."""
-    x, y = np.meshgrid(np.arange(2200) / PER_MM, np.arange(1700) / PER_MM)
-    flat = x
-    for _ in range(5):
-        flat = x - across(flat, y)
-    image = np.full((1700, 2200, 3), 255, np.uint8)
-    if fine:
-        image[(np.abs((flat + 0.5) % 1 - 0.5) < 0.09) | (np.abs((y + 0.5) % 1 - 0.5) < 0.09)] = (250, 205, 205)
-    image[(np.abs((flat + 2.5) % 5 - 2.5) < 0.2) | (np.abs((y + 2.5) % 5 - 2.5) < 0.2)] = (230, 120, 120)
-    return cv2.GaussianBlur(image, (0, 0), 0.8)
+from tests.calibration.gridded_page import PER_MM, drawn
 
 
 def errors(image: np.ndarray, across, bend, paper_to_page: np.ndarray) -> np.ndarray:
@@ -51,7 +35,7 @@ def test_a_wave_is_followed_to_a_few_hundredths_of_a_millimetre(fine):
     assert grid.found and grid.lattice_to_page is not None
     paper_to_page = grid.lattice_to_page @ np.diag([0.2, 0.2, 1.0])
     bend = measure_bend(grid, paper_to_page)
-    found = follow_grid(page, grid, paper_to_page, 5.0, bend)
+    found = follow_grid(GridMaps.of(page), grid, paper_to_page, 5.0, bend)
     assert found is not None and found.ripple is not None
     before, after = (np.sqrt(np.mean(errors(image, wave, one, paper_to_page) ** 2)) for one in (bend, found))
     assert after < 0.05 < 0.1 < before
@@ -60,22 +44,22 @@ def test_a_wave_is_followed_to_a_few_hundredths_of_a_millimetre(fine):
 def test_a_flat_page_has_no_ripple():
     page = Page(drawn(lambda x, y: 0 * x), (1700, 2200), np.eye(3), False)
     grid = measure_grid(page)
-    assert follow_grid(page, grid, grid.lattice_to_page @ np.diag([0.2, 0.2, 1.0]), 5.0, None) is None
+    assert follow_grid(GridMaps.of(page), grid, grid.lattice_to_page @ np.diag([0.2, 0.2, 1.0]), 5.0, None) is None
 
 
 def test_without_a_grid_nothing_is_followed():
     page = Page(np.full((400, 500, 3), 255, np.uint8), (400, 500), np.eye(3), False)
-    assert follow_grid(page, nothing_found(), np.eye(3), 5.0, None) is None
-    assert follow_grid(page, nothing_found(), np.eye(3), 5.0, FLAT) is FLAT
+    assert follow_grid(GridMaps.of(page), nothing_found(), np.eye(3), 5.0, None) is None
+    assert follow_grid(GridMaps.of(page), nothing_found(), np.eye(3), 5.0, FLAT) is FLAT
 
 
 def test_lines_finer_than_the_pixels_and_planes_without_end_are_not_followed():
     page = Page(drawn(wave), (1700, 2200), np.eye(3), False)
     grid = measure_grid(page)
     paper_to_page = grid.lattice_to_page @ np.diag([0.2, 0.2, 1.0])
-    assert follow_grid(page, replace(grid, pitch=(1.5, 1.5)), paper_to_page, 5.0, FLAT) is FLAT
+    assert follow_grid(GridMaps.of(page), replace(grid, pitch=(1.5, 1.5)), paper_to_page, 5.0, FLAT) is FLAT
     endless = paper_to_page @ np.diag([1e-3, 1e-3, 1.0])
-    assert follow_grid(page, grid, endless, 5.0, FLAT) is FLAT
+    assert follow_grid(GridMaps.of(page), grid, endless, 5.0, FLAT) is FLAT
 
 
 def test_a_ripple_goes_through_its_nodes_and_stays_beyond_them():
@@ -108,7 +92,7 @@ def test_curls_and_folds_are_followed_where_a_polynomial_is_millimetres_off(acro
     grid = measure_grid(page)
     paper_to_page = grid.lattice_to_page @ np.diag([0.2, 0.2, 1.0])
     bend = measure_bend(grid, paper_to_page)
-    found = follow_grid(page, grid, paper_to_page, 5.0, bend)
+    found = follow_grid(GridMaps.of(page), grid, paper_to_page, 5.0, bend)
     before, after = (np.abs(errors(image, across, one, paper_to_page)) for one in (bend, found))
     assert np.quantile(after, 0.95) < 0.1
     assert after.max() < 0.4 < 1.2 < before.max()
@@ -122,7 +106,7 @@ def test_a_page_that_curls_in_a_corner_alone_is_followed_though_it_was_taken_for
     grid = measure_grid(page)
     paper_to_page = grid.lattice_to_page @ np.diag([0.2, 0.2, 1.0])
     assert measure_bend(grid, paper_to_page) is None
-    found = follow_grid(page, grid, paper_to_page, 5.0, None)
+    found = follow_grid(GridMaps.of(page), grid, paper_to_page, 5.0, None)
     assert found is not None
     assert np.abs(errors(page.image, corner, found, paper_to_page)).max() < 0.2
 
@@ -133,7 +117,7 @@ def test_noise_beside_a_grid_that_stands_straight_tells_no_ripple():
     page = Page(noisy, (1700, 2200), np.eye(3), False)
     grid = measure_grid(page)
     assert grid.found
-    assert follow_grid(page, grid, grid.lattice_to_page @ np.diag([0.2, 0.2, 1.0]), 5.0, FLAT) is FLAT
+    assert follow_grid(GridMaps.of(page), grid, grid.lattice_to_page @ np.diag([0.2, 0.2, 1.0]), 5.0, FLAT) is FLAT
 
 
 def test_traces_are_left_out_of_the_map_of_a_grid():
@@ -161,5 +145,5 @@ def test_steep_strokes_are_not_taken_for_lines():
     grid = measure_grid(page)
     paper_to_page = grid.lattice_to_page @ np.diag([0.2, 0.2, 1.0])
     bend = measure_bend(grid, paper_to_page)
-    found = follow_grid(page, grid, paper_to_page, 5.0, bend)
+    found = follow_grid(GridMaps.of(page), grid, paper_to_page, 5.0, bend)
     assert np.sqrt(np.mean(errors(image, slight, found, paper_to_page) ** 2)) < 0.05

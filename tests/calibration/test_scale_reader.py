@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from ecgpage.calibration.scale_reader import (
     PIXELS_PER_MM,
+    PRINTED_GAINS,
     STRIDE,
     VALUES,
     PrintedScale,
@@ -19,6 +20,7 @@ from ecgpage.calibration.scale_reader import (
     printed_scale,
     save_scale_reader,
     scaled_view,
+    value_text,
     view_ink,
 )
 from ecgpage.calibration.scale_training import (
@@ -86,6 +88,38 @@ def test_one_gain_is_not_taken_for_all_beside_another_that_is_not_sure():
     assert printed_scale(chances(line[0], ("5 mm/mV", 2, 40, 0.83))).gains is None  # the limb leads' would be half
 
 
+@given(st.sampled_from(PRINTED_GAINS), st.integers(10, 70), st.integers(10, 50))
+def test_one_word_may_tell_both_gains(gains, column, row):
+    text = value_text(*gains, unit="mm/mV")
+    assert text in VALUES and text.count("/") == (1 if gains[0] == gains[1] else 2)
+    assert printed_scale(chances((text, column, row, 0.9999))).gains == gains
+    other = ("10 mm/mV", (column + 40) % SHAPE[1], row, 0.97)
+    assert printed_scale(chances((text, column, row, 0.9999), other)).gains == gains or gains[0] == gains[1]
+
+
+def test_the_rarer_pair_must_be_surer_than_its_part():
+    assert printed_scale(chances(("10/5 mm/mV", 20, 50, 0.95))).gains is None
+    assert printed_scale(chances(("10/5 mm/mV", 20, 50, 0.999))).gains == (10.0, 5.0)
+
+
+def test_a_word_that_is_partly_taken_for_its_right_half_is_read_whole():
+    found = chances(("10/5 mm/mV", 20, 50, 0.95))
+    found[1 + VALUES.index("5 mm/mV"), 50, 20], found[0, 50, 20] = 0.0499, 0.0001
+    found[:, 50, 22] = 0.0
+    found[1 + VALUES.index("5 mm/mV"), 50, 22], found[0, 50, 22] = 0.98, 0.02
+    assert printed_scale(found).gains == (10.0, 5.0)
+
+
+def test_in_a_line_with_a_sure_value_the_other_is_expected():
+    rare = ("5 mm/mV", 60, 40, 0.95)
+    assert printed_scale(chances(rare)).gains is None
+    assert printed_scale(chances(rare, ("25 mm/s", 20, 41, 0.99))) == PrintedScale(25.0, (5.0, 5.0))
+    assert printed_scale(chances(rare, ("25 mm/s", 20, 50, 0.99))) == PrintedScale(25.0, None)  # another line
+    fast = ("50 mm/s", 20, 40, 0.95)
+    assert printed_scale(chances(fast)).speed is None
+    assert printed_scale(chances(fast, ("10 mm/mV", 60, 40, 0.99))) == PrintedScale(50.0, (10.0, 10.0))
+
+
 def test_of_two_gains_in_different_lines_the_surer_holds():
     words = (("10 mm/mV", 10, 40, 0.98), ("5 mm/mV", 60, 10, 0.9999))
     assert printed_scale(chances(*words)).gains == (5.0, 5.0)
@@ -148,7 +182,7 @@ def page(record):
 
 def test_examples_show_the_printed_scale_at_its_place(page):
     """The crop around each value has its class; ink is there."""
-    crops, classes = ScaleExamples()(page, np.random.default_rng(1))
+    crops, classes = ScaleExamples()(page, np.random.default_rng(2))
     assert crops.shape[1:] == CROP and classes.shape[1:] == (CROP[0] // STRIDE, CROP[1] // STRIDE)
     assert {VALUES.index("25 mm/s") + 1, VALUES.index("10 mm/mV") + 1} <= set(classes.ravel())
     assert classes.min() >= IGNORED and classes.max() <= len(VALUES)
@@ -159,7 +193,7 @@ def test_examples_show_the_printed_scale_at_its_place(page):
     assert loss.item() > 0 and 0 <= parts["right"] <= 1
 
 
-def test_words_of_two_gains_and_covered_words_teach_neither_way_or_nothing(page):
+def test_words_that_are_not_values_and_covered_words_teach_neither_way_or_nothing(page):
     """No place along them is taught to be empty unless the word is covered."""
     word = next(word for word in page.words if "mm/mV" in word.text)
     others = tuple(other for other in page.words if other is not word)
@@ -176,7 +210,8 @@ def test_words_of_two_gains_and_covered_words_teach_neither_way_or_nothing(page)
     assert classes_there(replace(word, text="L:10mm/mV  C:5mm/mV")) == [IGNORED]
     assert classes_there(replace(word, visible=0.6)) == [IGNORED]
     assert classes_there(replace(word, visible=0.1)) == []
-    assert classes_there(replace(word, text="10/5mm/mV")) == []
+    assert classes_there(replace(word, text="10/5mm/mV")) == [VALUES.index("10/5 mm/mV") + 1]
+    assert classes_there(replace(word, text="10/2.5mm/mV")) == [IGNORED]  # no pair that is printed
 
 
 def test_views_without_a_value_teach_that_there_is_none():

@@ -5,7 +5,7 @@ import pytest
 
 from benchmarks.same_seconds import FS, page_traces
 from ecgpage.calibration.assembly import assemble
-from ecgpage.calibration.simultaneous import AT_ONCE, as_same_seconds, show_same_seconds
+from ecgpage.calibration.simultaneous import as_same_seconds, show_same_seconds
 from ecgpage.leads import LEADS, layout_3x4
 from ecgpage.recording import LeadTrace
 
@@ -52,11 +52,22 @@ def test_columns_tell_beside_a_strip_that_is_read_beside_its_place(same: bool) -
     assert show_same_seconds(late) == same
 
 
-@pytest.mark.parametrize("off", [0.004, 0.03])
-def test_columns_that_show_the_same_seconds_stand_alike_to_the_hundredth_of_a_second(off: float) -> None:
-    traces = page(np.arange(0.3, 10, 0.78), True, strips=())
+@pytest.mark.parametrize(
+    ("off", "beat", "same"),
+    [
+        (0.004, 0.78, True),
+        (0.015, 0.78, True),  # the rhythm would bring beats 0.3 s beside their places
+        (0.03, 0.78, False),
+        (0.004, 0.829, True),
+        (0.015, 0.829, False),  # by 0.04 s
+    ],
+)
+def test_columns_that_show_the_same_seconds_stand_alike_to_some_milliseconds(
+    off: float, beat: float, same: bool
+) -> None:
+    traces = page(np.arange(0.3, 10, beat), True, strips=())
     moved = [trace.moved(off * SPEED) if trace.lead.start == 5.0 else trace for trace in traces]
-    assert show_same_seconds(moved) == (off < AT_ONCE)
+    assert show_same_seconds(moved) == same
 
 
 def test_two_waves_of_one_broad_beat_are_no_rhythm() -> None:

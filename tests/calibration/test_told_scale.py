@@ -67,10 +67,15 @@ def test_squares_that_were_made_unusual_give_way_to_print(speed, gain):
     assert told.gains[0] == (gain or 10.0) * 25.0 / speed
 
 
-def test_without_a_grid_no_printed_speed_is_believed():
+def test_without_a_grid_no_printed_speed_is_believed_against_the_pulse():
     found = replace(calibration(), source="layout")
     told, [timed] = apply_scale(found, TRACES, PrintedScale(50.0, (5.0, 5.0)), Pulse(10.0, 5.0))
     assert told.speed == 25.0 and timed.lead == LEAD and told.gains == (5.0, 5.0)
+    for pulse in (None, Pulse(10.0, None), Pulse(10.0, 10.0)):
+        told, [timed] = apply_scale(found, TRACES, PrintedScale(50.0), pulse)
+        assert (told.speed, timed.lead.duration) == (50.0, 1.25)
+    told, [timed] = apply_scale(found, TRACES, PrintedScale(12.5), None)
+    assert told.speed == 25.0 and timed.lead == LEAD
 
 
 def test_a_print_that_is_not_believed_does_not_hide_the_pulse():

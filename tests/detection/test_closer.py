@@ -75,6 +75,21 @@ def test_a_wide_page_is_looked_at_squeezed_and_boxes_stay_in_page_pixels(width, 
     np.testing.assert_allclose([box.box for box in found], TRUE[:clear] if clear else np.zeros((0,)))
 
 
+def test_very_long_paper_is_looked_at_squeezed_half_of_the_way_as_well():
+    """A page eight times as wide as high whose leads are clear where it is 2 to 4 times as wide."""
+    seen = []
+
+    def detector(narrow):
+        seen.append(narrow.size)
+        picture_to_narrow = np.linalg.inv(narrow.page_to_picture)
+        clear = 2 * narrow.size[0] < narrow.size[1] < 4 * narrow.size[0]
+        return [LeadBox(n, map_box(picture_to_narrow, b), 0.8) for n, b in zip(LEADS, TRUE, strict=True) if clear]
+
+    found = detect_closely(detector, page(500, 4000))
+    assert (500, round(500 * np.sqrt(8 * USUAL_SHAPE))) in seen and (500, round(500 * USUAL_SHAPE)) in seen
+    np.testing.assert_allclose([box.box for box in found], TRUE)
+
+
 def test_the_better_look_is_kept():
     looks = iter([[LeadBox(name, box, 0.6) for name, box in zip(LEADS, TRUE, strict=True)], []])
     assert len(detect_closely(lambda _: next(looks), page(1000, 1500))) == 12

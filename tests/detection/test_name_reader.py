@@ -3,17 +3,23 @@
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
 from ecgpage.detection.name_reader import (
     CROP,
+    LARGEST,
     LEFT_OF_BOX,
     NAMES,
+    SURE,
     VIEW,
+    ZOOMS,
     NameNetwork,
     NameReader,
     load_name_reader,
     name_crops,
     save_name_reader,
+    zooms,
 )
 from ecgpage.detection.name_training import NameExamples, collate_names, name_loss, train_name_reader
 from ecgpage.io import write_record
@@ -25,6 +31,7 @@ from ecgpage.synthesis.signals import AS_RECORDED
 from ecgpage.training.checkpoints import CheckpointError
 from ecgpage.training.configuration import DrawingSettings, StageSettings
 from ecgpage.training.drawn_pages import Jitter
+from yolov7.postprocess import Letterbox
 
 
 def view_with_mark(x, y):
@@ -61,6 +68,39 @@ def test_crops_at_and_beyond_the_edge_are_filled_with_paper(box):
 def test_no_boxes_no_crops():
     assert name_crops(view_with_mark(1, 1), np.zeros((0, 4))).shape == (0, 2, *CROP)
     assert NameReader(NameNetwork().eval())(None, []) == []
+
+
+class ReadsPrintOf(NameNetwork):
+    """Says how surely a mark of 12 pixels height is read as "V3", however it stands; else hardly anything."""
+
+    def forward(self, x):
+        heights = (x[:, 0] > 0.5).any(dim=2).sum(dim=1).double()
+        logits = torch.zeros(len(x), len(NAMES), dtype=torch.float64)
+        logits[:, NAMES.index("V3")] = 6.0 * (1 - (heights / 12 - 1).abs()).clamp(min=0)
+        return logits
+
+
+@pytest.mark.parametrize("high", [6, 9, 12, 17])
+def test_print_larger_or_smaller_than_usual_is_read_in_another_view(high):
+    image = np.full((*VIEW, 3), 230, np.uint8)
+    image[400 - high // 2 : 400 + (high + 1) // 2, 500:508] = 20
+    page, box = Page(image, VIEW, np.eye(3), False), LeadBox("I", (510.0, 380, 700, 420), 0.9)
+    reader = NameReader(ReadsPrintOf().eval())
+    [alone], [read] = reader._read(page, np.array([box.box]) + 0.5, 1.0), reader(page, [box])
+    likely = read.reading[NAMES.index("V3")]
+    assert sum(read.reading) == pytest.approx(1) and read.box == box.box
+    if high == 12:  # surely read at once
+        assert read.reading == pytest.approx(tuple(alone)) and likely > SURE
+    else:
+        assert likely > alone[NAMES.index("V3")]
+
+
+@given(st.integers(20, 12000), st.integers(20, 12000))
+def test_no_view_is_larger_than_the_largest_of_a_usual_page(height, width):
+    shown = Letterbox.fit(height, width, VIEW)
+    for zoom in zooms((height, width)):
+        assert (zoom * shown.scale) ** 2 * height * width <= 1.001 * LARGEST**2 * VIEW[0] * VIEW[1]
+    assert zooms((VIEW[0], VIEW[1])) == [0.7, 1.4, 2.0] and zooms((1000, 8000))[-1] == ZOOMS[-1]
 
 
 @pytest.fixture(scope="module")
