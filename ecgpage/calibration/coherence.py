@@ -161,17 +161,22 @@ def curl(contrast: np.ndarray, coherence: Coherence, deviation: float) -> np.nda
 def bent_clearness(
     contrast: np.ndarray, image_to_lattice: np.ndarray, square: float, bends: Sequence[Bend | None]
 ) -> np.ndarray | None:
-    """What the tiles of a map (H, W) say together of a lattice's lines on paper that bends: (N, 2) of upright and of
-    level lines, as each of N bends has them, which are told beside the lattice.
+    """What the tiles of a map (H, W) say together of a lattice's lines on paper that bends: (2, N, 2) by all harmonics
+    and by those from the second on, 0 where the pixels show none, as each of N bends has upright and level lines.
 
-    square: millimetres between the lines. None where the map shows too little to tell.
+    square: millimetres between the lines; bends: told beside the lattice. None where the map shows too little to tell.
     """
-    waves = _waves(read_combs(contrast, image_to_lattice), 1)
-    if waves is None:
+    combs = read_combs(contrast, image_to_lattice)
+    whole = _waves(combs, 1)
+    if whole is None:
         return None
-    seen = square * waves.centers
+    seen = square * whole.centers
     moved = [(seen - flat_points(np.eye(3), seen, bend)) / square for bend in bends]
-    return np.array([waves.at(shifts).sum(axis=0) for shifts in moved]) / np.sqrt(len(seen))
+    told = [
+        np.zeros((len(bends), 2)) if waves is None else np.array([waves.at(shifts).sum(axis=0) for shifts in moved])
+        for waves in (whole, _waves(combs, 2))
+    ]
+    return np.array(told) / np.sqrt(len(seen))
 
 
 class _Waves(NamedTuple):

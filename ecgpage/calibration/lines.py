@@ -20,17 +20,18 @@ from ecgpage.recording import Page
 FAINT = 4.0
 """Strength (see ``GridEstimate``) below which a pattern may be none."""
 
-CLEAR = 9.0
+CLEAR = 8.0
 """Clearness (see ``coherence``) of upright and of level lines from which on they are a grid's. Of 110 drawn pages the
-two whose pattern was none had up to 6.6, all others from 12 on."""
+two whose pattern was none had up to 6.6, all others from 9.3 on."""
 
 LEAST_GAIN = 4.0
-"""How much clearer, both kinds of lines together, a polynomial makes them at least. Of 94 drawn pages those that it
-bent wrongly gained up to 3.5; right ones gain less where they move lines by hundredths of a millimetre alone."""
+"""How much clearer a polynomial makes them at least, both kinds of lines together, by all their harmonics and by those
+from the second on: what follows noise in the first alone makes these less clear. Of 94 drawn pages two were bent by
+millimetres wrongly, where this was below 2; right bends have less where they move lines by hundredths alone."""
 
-MOST_LOST = 1.5
-"""How much less clear a ripple may leave them: it follows single patches. Right ones took up to 0.9, wrong ones from 5
-on."""
+LEAST_KEPT = 0.9
+"""Share of their clearness that lines keep at least where a ripple follows single patches. Right ones kept 0.96 or
+more, wrong ones up to 0.8."""
 
 
 class Lines(NamedTuple):
@@ -51,25 +52,33 @@ def read_lines(page: Page, grid: GridEstimate, paper_to_page: np.ndarray, square
     if bend is None and not faint and is_flat(grid, square):
         return Lines(True, None)
     maps = GridMaps.of(page)
-    flat, bent = _clearness(maps, paper_to_page, square, (None, bend))
-    if faint and max(flat.min(), bent.min()) < CLEAR:
+    told = _clearness(maps, paper_to_page, square, (None, bend))
+    if faint and told and max(one[0].min(axis=1).max() for one in told) < CLEAR:
         return Lines(False, None)
-    if doubted and bent.sum() < flat.sum() + LEAST_GAIN:
+    flat, bent = _in_better(told)
+    if doubted and bent < flat + LEAST_GAIN:
         bend = None
     if bend is None and is_flat(grid, square):
         return Lines(True, None)
     found = follow_grid(maps, grid, paper_to_page, square, bend)
-    before, after = _clearness(maps, paper_to_page, square, (bend, found))
-    return Lines(True, found if after.sum() >= before.sum() - MOST_LOST else bend)
+    before, after = _in_better(_clearness(maps, paper_to_page, square, (bend, found)))
+    return Lines(True, found if after >= LEAST_KEPT * before else bend)
 
 
 def _clearness(
     maps: GridMaps, paper_to_page: np.ndarray, square: float, bends: tuple[Bend | None, Bend | None]
-) -> np.ndarray:
-    """Clearness (2, 2) of upright and of level lines as two bends have them, in the map without traces unless the grid
-    was left out with them; beyond doubt as the second has them where neither map tells."""
+) -> list[np.ndarray]:
+    """What ``bent_clearness`` tells of two bends, (2, 2, 2), in the map without traces and, where the grid was left out
+    with them, in the whole one as well; none where the maps do not tell."""
     image_to_lattice = np.linalg.inv(maps.page_to_image @ paper_to_page @ np.diag([square, square, 1.0]))
     bare, whole = (bent_clearness(one, image_to_lattice, square, bends) for one in (maps.bare, maps.whole))
     if bare is None or whole is None:
-        return np.array([[0.0, 0.0], [np.inf, np.inf]])
-    return bare if bare.sum() >= LEFT * whole.sum() else whole
+        return []
+    return [bare] if bare[0].sum() >= LEFT * whole[0].sum() else [bare, whole]
+
+
+def _in_better(told: list[np.ndarray]) -> tuple[float, float]:
+    """Clearness of both kinds of lines together as two bends have them, by all harmonics and by those from the second
+    on, in the map that shows more of them; beyond doubt as the second has them where none tells."""
+    flat, bent = max((one.sum(axis=(0, 2)) for one in told), key=np.sum, default=np.array([0.0, np.inf]))
+    return float(flat), float(bent)

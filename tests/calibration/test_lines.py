@@ -45,11 +45,10 @@ def test_lines_stand_out_where_the_bend_has_them():
     bend = measure_bend(grid, paper_to_page)
     maps = GridMaps.of(page)
     to_lattice = np.linalg.inv(maps.page_to_image @ grid.lattice_to_page)
-    flat, bent, wrong = bent_clearness(
-        maps.whole, to_lattice, SQUARE, (None, bend, replace(bend, coefficients=-bend.coefficients))
-    )
-    assert wrong[0] < flat[0] < bent[0] - LEAST_GAIN
-    assert bent[1] == pytest.approx(flat[1], abs=1.0)  # level lines are straight
+    bends = (None, bend, replace(bend, coefficients=-bend.coefficients))
+    for flat, bent, wrong in bent_clearness(maps.whole, to_lattice, SQUARE, bends):
+        assert wrong[0] < flat[0] < bent[0] - LEAST_GAIN / 2
+        assert bent[1] == pytest.approx(flat[1], abs=1.0)  # level lines are straight
 
 
 def test_a_bend_of_the_paper_is_kept():
