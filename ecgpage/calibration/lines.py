@@ -26,8 +26,8 @@ drawn pages the two whose pattern was none had up to 6.6, all others from 11.7 o
 
 LEAST_GAIN = 4.0
 """How much clearer a polynomial makes them at least, both kinds of lines together, by all their harmonics and by those
-from the second on: what follows noise in the first alone makes these less clear. Of the same pages two were bent by half
-a millimetre and more wrongly, where this was below 2; right bends have less where they move lines by hundredths."""
+from the second on: what follows noise in the first alone makes these less clear. Two of the same pages were bent by
+half a millimetre and more wrongly, with less than 2; right bends have less where they move lines by hundredths."""
 
 LEAST_KEPT = 0.9
 """Share of their clearness that lines keep at least where a ripple follows single patches. Right ones kept 0.96 or

@@ -163,7 +163,7 @@ def printed_scale(chances: np.ndarray) -> PrintedScale:
     What is rarely printed must be seen more clearly (``FREQUENCIES``), but for a second gain in a line with another:
     where gains differ, the limb leads' stands left, the chest leads' right, or both stand in one word. The surest speed
     holds and the surest gain, unless it is doubtful whether a second one is another: then none. In a line with a sure
-    speed a gain is expected, and the other way round: there the other is seen as soon (``EXPECTED``).
+    speed a gain is expected, and the other way round (``EXPECTED``).
     """
     chances = _words_before_their_parts(chances)
     rows = np.zeros(chances.shape[1], bool)

@@ -37,8 +37,8 @@ WIDE = 2.0
 paper that runs fast or long looks at the usual speed."""
 
 SQUEEZED = (1.0, 0.5)
-"""Shares of the way to the usual shape to which such a page is squeezed: very long paper is hardly known when it shows
-four times the beats of other pages."""
+"""Shares of the way to the usual shape by which such a page is squeezed: on paper of forty seconds, squeezed all the
+way, beats stand too close to be known."""
 
 USUAL_SHAPE = INPUT[1] / INPUT[0]
 """Width over height of the detector's input, which a squeezed page fills."""
