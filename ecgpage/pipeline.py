@@ -45,7 +45,7 @@ from ecgpage.recording import Calibration, Diagnosis, DigitizedPage, LeadBox, Le
 PAGE_SECONDS = 10.0
 """What a page shows of a longer record; a shorter record fills its page."""
 
-WELL_EXPLAINED = 0.92
+WELL_EXPLAINED = 0.87
 """Share of the greatest support from which on an arrangement explains a page so well that it is not looked at again."""
 
 COMPARABLE = 0.6
