@@ -7,7 +7,7 @@ stands out by the root of N more than in one.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -45,6 +45,9 @@ ROUNDS = 3
 
 FEWEST_TILES = 20
 """Tiles of a map at least: what fewer say together stands out too little."""
+
+CLEAR = 9.0
+"""Clearness of upright and of level lines from which on they are a grid's."""
 
 CURL_DEGREE, LEAST_GAIN = 4, 3.0
 """Degree of the polynomial that paper which is not flat follows, and how much clearer, both kinds of lines together,
@@ -158,25 +161,30 @@ def curl(contrast: np.ndarray, coherence: Coherence, deviation: float) -> np.nda
     return moved if gain >= LEAST_GAIN else flat
 
 
-def bent_clearness(
-    contrast: np.ndarray, image_to_lattice: np.ndarray, square: float, bends: Sequence[Bend | None]
-) -> np.ndarray | None:
-    """What the tiles of a map (H, W) say together of a lattice's lines on paper that bends: (2, N, 2) by all harmonics
-    and by those from the second on, 0 where the pixels show none, as each of N bends has upright and level lines.
+@dataclass(frozen=True)
+class LatticeTiles:
+    """What the tiles of a map say of a lattice's lines, ``square`` mm apart, asked for any bend.
 
-    square: millimetres between the lines; bends: told beside the lattice. None where the map shows too little to tell.
+    waves: by all harmonics, and by those from the second on, None where the pixels show none of these.
     """
-    combs = read_combs(contrast, image_to_lattice)
-    whole = _waves(combs, 1)
-    if whole is None:
-        return None
-    seen = square * whole.centers
-    moved = [(seen - flat_points(np.eye(3), seen, bend)) / square for bend in bends]
-    told = [
-        np.zeros((len(bends), 2)) if waves is None else np.array([waves.at(shifts).sum(axis=0) for shifts in moved])
-        for waves in (whole, _waves(combs, 2))
-    ]
-    return np.array(told) / np.sqrt(len(seen))
+
+    waves: tuple[_Waves, _Waves | None]
+    square: float
+
+    @classmethod
+    def of(cls, contrast: np.ndarray, image_to_lattice: np.ndarray, square: float) -> LatticeTiles | None:
+        """The tiles of a map (H, W); None where it shows too little to tell. image_to_lattice: (3, 3) homography."""
+        combs = read_combs(contrast, image_to_lattice)
+        waves = _waves(combs, 1)
+        return None if waves is None else cls((waves, _waves(combs, 2)), square)
+
+    def clearness(self, bend: Bend | None) -> np.ndarray:
+        """What the tiles say together, (2, 2): by all harmonics and by those from the second on, 0 where the pixels
+        show none of these; of upright and of level lines. bend: of the paper, told beside the lattice."""
+        seen = self.square * self.waves[0].centers
+        shifts = (seen - flat_points(np.eye(3), seen, bend)) / self.square
+        told = [np.zeros(2) if waves is None else waves.at(shifts).sum(axis=0) for waves in self.waves]
+        return np.array(told) / np.sqrt(len(shifts))
 
 
 class _Waves(NamedTuple):

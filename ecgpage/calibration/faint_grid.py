@@ -7,7 +7,7 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-from ecgpage.calibration.coherence import Coherence, curl, find_coherence, is_fundamental
+from ecgpage.calibration.coherence import CLEAR, Coherence, curl, find_coherence, is_fundamental
 from ecgpage.calibration.grid import (
     SMALLEST_IMAGE,
     GridEstimate,
@@ -25,9 +25,6 @@ from ecgpage.recording import Page
 DEVIATIONS = (0.02, 0.05)
 """Standard deviations by which the squares' width and height may be off, natural logarithms: leads tell time better
 than voltage."""
-
-CLEAR = 9.0
-"""Clearness (see ``coherence.Coherence``) of upright and of level lines from which on they are a grid's."""
 
 
 class _Lines(NamedTuple):

@@ -11,18 +11,15 @@ from typing import NamedTuple
 import numpy as np
 
 from ecgpage.calibration.bend import measure_bend
-from ecgpage.calibration.coherence import bent_clearness
+from ecgpage.calibration.coherence import CLEAR, LatticeTiles
 from ecgpage.calibration.grid import GridEstimate
 from ecgpage.calibration.ripple import LEFT, GridMaps, follow_grid, is_flat
 from ecgpage.geometry import Bend
 from ecgpage.recording import Page
 
 FAINT = 4.0
-"""Strength (see ``GridEstimate``) below which a pattern may be none."""
-
-CLEAR = 9.0
-"""Clearness (see ``coherence``) of upright and of level lines from which on, flat or bent, they are a grid's. Of 181
-drawn pages the two whose pattern was none had up to 6.6, all others from 11.7 on."""
+"""Strength (see ``GridEstimate``) below which a pattern may be none. Of 181 drawn pages two showed such a one, with a
+clearness of up to 6.6; that of all others, flat or bent, was 11.7 and more (``coherence.CLEAR``)."""
 
 LEAST_GAIN = 4.0
 """How much clearer a polynomial makes them at least, both kinds of lines together, by all their harmonics and by those
@@ -52,35 +49,28 @@ def read_lines(page: Page, grid: GridEstimate, paper_to_page: np.ndarray, square
     if bend is None and not faint and is_flat(grid, square):
         return Lines(True, None)
     maps = GridMaps.of(page)
-    told = _clearness(maps, paper_to_page, square, (None, bend))
-    flat, bent = _in_better(told)
-    if doubted and bent < flat + LEAST_GAIN:
+    tiles = _tiles(maps, paper_to_page, square, bend)
+    if tiles is None:
+        return Lines(True, follow_grid(maps, grid, paper_to_page, square, bend))
+    clear, bent = tiles.clearness(None), tiles.clearness(bend)
+    if doubted and bent.sum() < clear.sum() + LEAST_GAIN:
         bend = None
+    else:
+        clear = bent
     if bend is not None or not is_flat(grid, square):
         found = follow_grid(maps, grid, paper_to_page, square, bend)
-        followed = _clearness(maps, paper_to_page, square, (bend, found))
-        before, after = _in_better(followed)
-        bend = found if after >= LEAST_KEPT * before else bend
-        told += followed
-    if faint and told and max(one[0].min(axis=1).max() for one in told) < CLEAR:
-        return Lines(False, None)
-    return Lines(True, bend)
+        followed = tiles.clearness(found)
+        if followed.sum() >= LEAST_KEPT * clear.sum():
+            bend, clear = found, followed
+    return Lines(not faint or bool(clear[0].min() >= CLEAR), bend)
 
 
-def _clearness(
-    maps: GridMaps, paper_to_page: np.ndarray, square: float, bends: tuple[Bend | None, Bend | None]
-) -> list[np.ndarray]:
-    """What ``bent_clearness`` tells of two bends, (2, 2, 2), in the map without traces and, where the grid was left out
-    with them, in the whole one as well; none where the maps do not tell."""
+def _tiles(maps: GridMaps, paper_to_page: np.ndarray, square: float, bend: Bend | None) -> LatticeTiles | None:
+    """The tiles of the map without traces or, where the grid was left out with them, of the whole one; None where these
+    show too little to tell. bend: as lines may lie that are not flat."""
     image_to_lattice = np.linalg.inv(maps.page_to_image @ paper_to_page @ np.diag([square, square, 1.0]))
-    bare, whole = (bent_clearness(one, image_to_lattice, square, bends) for one in (maps.bare, maps.whole))
+    bare, whole = (LatticeTiles.of(one, image_to_lattice, square) for one in (maps.bare, maps.whole))
     if bare is None or whole is None:
-        return []
-    return [bare] if bare[0].sum() >= LEFT * whole[0].sum() else [bare, whole]
-
-
-def _in_better(told: list[np.ndarray]) -> tuple[float, float]:
-    """Clearness of both kinds of lines together as two bends have them, by all harmonics and by those from the second
-    on, in the map that shows more of them; beyond doubt as the second has them where none tells."""
-    flat, bent = max((one.sum(axis=(0, 2)) for one in told), key=np.sum, default=np.array([0.0, np.inf]))
-    return float(flat), float(bent)
+        return None
+    shown = [max(float(tiles.clearness(one)[0].sum()) for one in (None, bend)) for tiles in (bare, whole)]
+    return bare if shown[0] >= LEFT * shown[1] else whole

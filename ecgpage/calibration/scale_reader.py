@@ -70,7 +70,7 @@ LEAST_DOUBT = 0.5
 """From which on a second gain in the line, though not sure, keeps the first from being taken for all leads'."""
 
 EXPECTED = 0.1
-"""What it counts, in a line where one of speed and gain surely stands, that a place shows no value."""
+"""Weight of the chance that a place shows no value, in a line where speed or gain surely stands and the other may."""
 
 _SPEEDS, _GAINS = slice(1, 1 + len(SPEEDS)), slice(1 + len(SPEEDS), None)  # of the network's classes
 _WIDTHS = (16, 32, 64)
@@ -166,12 +166,11 @@ def printed_scale(chances: np.ndarray) -> PrintedScale:
     speed a gain is expected, and the other way round (``EXPECTED``).
     """
     chances = _words_before_their_parts(chances)
-    rows = np.zeros(chances.shape[1], bool)
-    speeds, gains = _both_seen(chances, rows)
+    heights = np.arange(chances.shape[1]) * STRIDE / PIXELS_PER_MM
+    speeds, gains = _speeds_and_gains(chances, np.zeros(len(heights), bool))
     sure = [seen[0] for seen in (speeds, gains) if seen and seen[0].is_sure]
     if len(sure) == 1:
-        rows = np.abs(np.arange(len(rows)) * STRIDE / PIXELS_PER_MM - sure[0].y) <= SAME_LINE
-        speeds, gains = _both_seen(chances, rows)
+        speeds, gains = _speeds_and_gains(chances, np.abs(heights - sure[0].y) <= SAME_LINE)
     speed = speeds[0].value if speeds and speeds[0].is_sure else None
     if not gains or not gains[0].is_sure:
         return PrintedScale(speed)
@@ -191,8 +190,9 @@ def _words_before_their_parts(chances: np.ndarray) -> np.ndarray:
     return chances
 
 
-def _both_seen(chances: np.ndarray, expected: np.ndarray) -> tuple[list[_Seen[float]], list[_Seen[Gains]]]:
-    """Speeds and gains that are seen, as often as they are printed; expected: the rows, bool, where one is."""
+def _speeds_and_gains(chances: np.ndarray, expected: np.ndarray) -> tuple[list[_Seen[float]], list[_Seen[Gains]]]:
+    """What is seen of both, the surest first, weighed by how often each is printed. expected: (rows,) bool, the places'
+    rows in which a value must stand."""
     weighed = chances * np.array([1.0, *FREQUENCIES])[:, None, None]
     weighed[0, expected] *= EXPECTED
     weighed /= weighed.sum(axis=0)

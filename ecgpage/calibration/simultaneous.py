@@ -37,13 +37,13 @@ with the seconds that follow from the columns' order. Of 160 drawn pages whose c
 better on one, worse on all others; of eight whose columns do not, at least 0.24 better on all but one, whose strip is
 read beside its place."""
 
-ALIKE, LEAST_ALIKE, AT_ONCE = 0.9, 0.85, (0.01, 0.02)
+ALIKE, LEAST_ALIKE = 0.9, 0.85
 """Correlation of columns with the first one from which on they may show its seconds, the mean over columns and the
-least, and s by which their beats may stand beside its at most: always, and where that is far less than by how much the
-rhythm would bring them elsewhere."""
+least."""
 
-FAR_LESS = 0.25
-"""Share of it that counts as far less."""
+AT_ONCE, STILL_AT_ONCE, FAR_LESS = 0.01, 0.02, 0.25
+"""s by which their beats may stand beside its at most; up to the second where that is no more than this share of what
+the rhythm would bring them beside it in columns that follow each other."""
 
 BETTER = 0.05
 """How much higher that mean must be than the columns' mean correlation with the strip at the seconds that follow from
@@ -101,16 +101,15 @@ def _likeness_of_columns(columns: Sequence[np.ndarray], starts: Sequence[float])
     length = min(map(len, columns))
     columns = [column[:length] for column in columns]
     alike, apart = np.array([_likeness(columns[0], column, USUAL_REACH) for column in columns[1:]]).T
-    beside = np.abs(apart).max()
-    if alike.mean() <= ALIKE or alike.min() <= LEAST_ALIKE or beside > AT_ONCE[1]:
+    if alike.mean() <= ALIKE or alike.min() <= LEAST_ALIKE:
         return 0.0
-    beat = _beat_seconds(columns)
-    if beat is None:
-        return float(alike.mean()) if beside <= AT_ONCE[0] and _shows_two_beats(columns[0]) else 0.0
-    later = np.subtract(starts[1:], starts[0])
-    drift = np.abs(later - beat * np.round(later / beat)).max()
-    at_once = beside <= max(AT_ONCE[0], FAR_LESS * drift)
-    return float(alike.mean()) if at_once and drift > LEAST_DRIFT else 0.0
+    beat, drift = _beat_seconds(columns), 0.0
+    if beat is not None:
+        later = np.subtract(starts[1:], starts[0])
+        drift = float(np.abs(later - beat * np.round(later / beat)).max())
+    told = drift > LEAST_DRIFT if beat is not None else _shows_two_beats(columns[0])
+    at_once = np.abs(apart).max() <= np.clip(FAR_LESS * drift, AT_ONCE, STILL_AT_ONCE)
+    return float(alike.mean()) if told and at_once else 0.0
 
 
 def _shows_two_beats(column: np.ndarray) -> bool:

@@ -20,6 +20,7 @@ from ecgpage.leads import LEADS
 from ecgpage.page.view import page_view
 from ecgpage.recording import LeadBox, Page
 from ecgpage.training.model_folder import load_optional_stage, save_stage
+from yolov7.postprocess import Letterbox
 
 STAGE = "name_reader"
 """Name of the reader's weights and of its entry in a model folder's description."""
@@ -135,8 +136,7 @@ class NameReader:
 def zooms(size: tuple[int, int]) -> list[float]:
     """Of ``ZOOMS`` those at which a page of (height, width) has no more pixels than a usual one at ``LARGEST``: long
     paper, whose print is small in a view of the usual width, is read larger."""
-    height, width = size
-    shown = min(VIEW[0] / height, VIEW[1] / width) ** 2 * height * width / (VIEW[0] * VIEW[1])
+    shown = Letterbox.fit(*size, VIEW).scale ** 2 * np.prod(size) / np.prod(VIEW)  # share of the view
     return [zoom for zoom in ZOOMS if zoom**2 * shown <= LARGEST**2]
 
 

@@ -7,11 +7,11 @@ import pytest
 
 import ecgpage.calibration.lines as lines
 from ecgpage.calibration.bend import measure_bend
-from ecgpage.calibration.coherence import bent_clearness
+from ecgpage.calibration.coherence import LatticeTiles
 from ecgpage.calibration.grid import measure_grid
 from ecgpage.calibration.lines import FAINT, LEAST_GAIN, read_lines
 from ecgpage.calibration.ripple import GridMaps
-from ecgpage.geometry import FLAT, Ripple
+from ecgpage.geometry import Ripple
 from ecgpage.recording import Page
 from tests.calibration.gridded_page import drawn
 
@@ -45,8 +45,9 @@ def test_lines_stand_out_where_the_bend_has_them():
     bend = measure_bend(grid, paper_to_page)
     maps = GridMaps.of(page)
     to_lattice = np.linalg.inv(maps.page_to_image @ grid.lattice_to_page)
+    tiles = LatticeTiles.of(maps.whole, to_lattice, SQUARE)
     bends = (None, bend, replace(bend, coefficients=-bend.coefficients))
-    for flat, bent, wrong in bent_clearness(maps.whole, to_lattice, SQUARE, bends):
+    for flat, bent, wrong in zip(*map(tiles.clearness, bends), strict=True):
         assert wrong[0] < flat[0] < bent[0] - LEAST_GAIN / 2
         assert bent[1] == pytest.approx(flat[1], abs=1.0)  # level lines are straight
 
@@ -95,6 +96,6 @@ def test_a_ripple_that_leaves_lines_less_clear_is_dropped(monkeypatch):
 
 def test_a_map_that_shows_too_little_refutes_nothing():
     small = Page(np.full((40, 40, 3), 255, np.uint8), (40, 40), np.eye(3), False)
-    assert bent_clearness(GridMaps.of(small).bare, np.diag([0.02, 0.02, 1.0]), SQUARE, (None, FLAT)) is None
+    assert LatticeTiles.of(GridMaps.of(small).bare, np.diag([0.02, 0.02, 1.0]), SQUARE) is None
     _, grid, paper_to_page = gridded(level)
     assert read_lines(small, replace(grid, strength=FAINT - 1), paper_to_page, SQUARE).stand

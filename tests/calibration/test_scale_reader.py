@@ -93,8 +93,12 @@ def test_one_word_may_tell_both_gains(gains, column, row):
     text = value_text(*gains, unit="mm/mV")
     assert text in VALUES and text.count("/") == (1 if gains[0] == gains[1] else 2)
     assert printed_scale(chances((text, column, row, 0.9999))).gains == gains
-    other = ("10 mm/mV", (column + 40) % SHAPE[1], row, 0.97)
-    assert printed_scale(chances((text, column, row, 0.9999), other)).gains == gains or gains[0] == gains[1]
+
+
+@given(st.sampled_from(PRINTED_GAINS[len(GAINS) :]), st.sampled_from(GAINS), st.integers(10, 70), st.integers(10, 50))
+def test_a_word_of_both_gains_needs_no_other_in_its_line(gains, gain, column, row):
+    other = (f"{gain:g} mm/mV", (column + 40) % SHAPE[1], row, 0.97)
+    assert printed_scale(chances((value_text(*gains, unit="mm/mV"), column, row, 0.9999), other)).gains == gains
 
 
 def test_the_rarer_pair_must_be_surer_than_its_part():
