@@ -12,7 +12,8 @@ from ecgpage.calibration.assembly import part_trusted
 from ecgpage.calibration.column_gap import column_gap, without_gap
 from ecgpage.calibration.in_step import print_skew, strips_in_step, without_skew
 from ecgpage.calibration.simultaneous import as_same_seconds, show_same_seconds
-from ecgpage.calibration.strip_names import name_strips
+from ecgpage.calibration.strip_names import name_strips, part_ruled
+from ecgpage.calibration.upside_down import avr_upright
 from ecgpage.recording import LeadTrace
 
 
@@ -26,14 +27,19 @@ class Placed(NamedTuple):
     gap: float
 
     def named(self, traces: Sequence[LeadTrace]) -> tuple[LeadTrace, ...]:
-        """The page's traces where they are printed, (N,) in their order, strips under the names that they have here."""
-        strips = {trace.lead.row: trace.lead for trace in self.traces if trace.lead.strip}
+        """The page's traces where they are printed, (N,) in their order, named and the way up as they are here."""
+        here = {_identity(trace): trace.lead for trace in self.traces}
         return tuple(
             replace(trace, lead=replace(trace.lead, name=known.name, inverted=known.inverted))
-            if trace.lead.strip and (known := strips.get(trace.lead.row))
+            if (known := here.get(_identity(trace)))
             else trace
             for trace in traces
         )
+
+
+def _identity(trace: LeadTrace) -> int | str:
+    """What tells a trace from the page's others, wherever it is moved: a strip's row, another lead's name."""
+    return trace.lead.row if trace.lead.strip else trace.lead.name
 
 
 def place_traces(traces: Sequence[LeadTrace], speed: float) -> Placed:
@@ -47,10 +53,15 @@ def place_traces(traces: Sequence[LeadTrace], speed: float) -> Placed:
         trusted = list(as_same_seconds(trusted, speed))
         notes.append("by their beats, all columns show the same seconds")
     trusted, renamed = name_strips(trusted)
+    trusted, ruled = part_ruled(trusted)
     if renamed:
         notes.append(f"rhythm strips are named after the leads that they repeat: {', '.join(renamed)}")
+    upright = avr_upright(trusted)
+    if upright is not None:
+        trusted = upright
+        notes.append("by the limb leads, aVR is printed upside down")
     skew = print_skew(trusted)
     if skew:
         trusted = without_skew(trusted, skew)
         notes.append(f"by leads that must agree, the print stands {np.degrees(skew):+.2f} degrees askew on its grid")
-    return Placed(strips_in_step(trusted), left_out, tuple(notes), gap)
+    return Placed(strips_in_step(trusted), left_out + ruled, tuple(notes), gap)

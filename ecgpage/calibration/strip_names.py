@@ -32,6 +32,10 @@ READ = 2.0
 SHORTEST = 20.0
 """mm that a strip and a short lead must both show to be compared."""
 
+FLAT, FLATTER = 0.15, 0.25
+"""Deviation, mm, up to which a strip may be a ruled line or an axis, and share of its lead's that it then has at most;
+of two axes taken for strips it was 0.05 and 0.07 mm."""
+
 
 def name_strips(traces: Sequence[LeadTrace]) -> tuple[list[LeadTrace], tuple[str, ...]]:
     """Name rhythm strips after the short leads that they repeat; also what was renamed, "I to V1".
@@ -54,6 +58,24 @@ def name_strips(traces: Sequence[LeadTrace]) -> tuple[list[LeadTrace], tuple[str
             renamed.append(f"{traces[k].lead.name} to {name}")
             named[k] = _named(traces[k], name)
     return named, tuple(renamed)
+
+
+def part_ruled(traces: Sequence[LeadTrace]) -> tuple[list[LeadTrace], list[LeadTrace]]:
+    """Part traces, in their order, into leads and those that are ruled lines: strips, flat though their lead is not.
+
+    traces: of one page, strips under the names of the leads that they repeat.
+    """
+    short = {trace.lead.name: _deviation(trace) for trace in traces if not trace.lead.strip}
+    parts: tuple[list[LeadTrace], list[LeadTrace]] = ([], [])
+    for trace in traces:
+        most = min(FLAT, FLATTER * short.get(trace.lead.name, 0.0))
+        parts[trace.lead.strip and _deviation(trace) < most].append(trace)
+    return parts
+
+
+def _deviation(trace: LeadTrace) -> float:
+    """Deviation of a trace's heights from their mean, mm; 0 where nothing is printed."""
+    return float(np.std(trace.y[trace.printed])) if trace.printed.any() else 0.0
 
 
 def _named(strip: LeadTrace, name: str) -> LeadTrace:

@@ -12,10 +12,11 @@ from ecgpage.synthesis.annotations import DrawnLead, DrawnPage, DrawnWord, Scale
 from ecgpage.synthesis.arrangement import Arrangement
 from ecgpage.synthesis.camera import Warp, choose_warp, page_corners
 from ecgpage.synthesis.damage import HIDDEN_PER_MM, damage_page
+from ecgpage.synthesis.design import design_page
 from ecgpage.synthesis.exposure import expose
 from ecgpage.synthesis.grid import choose_grid, draw_paper
 from ecgpage.synthesis.ink import InkMask, choose_color, lay_ink, wear_off
-from ecgpage.synthesis.layout import PageDesign, design_page, trace_on_paper
+from ecgpage.synthesis.layout import PageDesign, trace_on_paper
 from ecgpage.synthesis.profile import Mixture, Profile, choose_profile
 from ecgpage.synthesis.scene import place_page, show_fingers
 
@@ -107,7 +108,7 @@ def _print(
     """Print the page flat; millimetres times ``scale`` are its pixels."""
     shape = (round(design.size[1] * scale), round(design.size[0] * scale))
     grid = choose_grid(profile.grid, rng)
-    page = draw_paper(shape, scale, grid, design.grid_origin, design.grid_area)
+    page = draw_paper(shape, scale, grid, design.grids)
     thinnest, widest = profile.ink.width
     width = thinnest + (widest - thinnest) * rng.random() ** 2  # wide pens are rare
     ink, leads = InkMask(shape, scale), []

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from ecgpage.synthesis.layout import GridPatch
 from ecgpage.synthesis.settings import Range, Weights, check, check_names, pick
 
 PAPER_COLORS = {
@@ -107,32 +109,33 @@ def _usual_colors(settings: GridSettings, rng: np.random.Generator) -> tuple[np.
     return paper, minor, major
 
 
-def draw_paper(
-    shape: tuple[int, int],
-    pixels_per_mm: float,
-    ink: GridInk,
-    origin: tuple[float, float],
-    area: tuple[float, float, float, float] | None = None,
-) -> np.ndarray:
-    """Draw paper with its grid: (H, W, 4) uint8, RGB and an alpha of 255.
-
-    origin: a crossing of 5 mm lines, mm; area: (x0, y0, x1, y1) mm outside of which nothing is printed.
-    """
-    codes = [_codes(size, pixels_per_mm, start, ink) for size, start in zip(shape, origin[::-1], strict=True)]
-    (minor_y, major_y), (minor_x, major_x) = codes
-    if area is not None:
-        x0, y0, x1, y1 = np.round(np.array(area) * pixels_per_mm).astype(int)
-    along_x = np.maximum(minor_x, major_x)
-    inside_x = np.ones(shape[1], bool) if area is None else np.arange(shape[1]).clip(x0, x1) == np.arange(shape[1])
-    inside_y = np.ones(shape[0], bool) if area is None else np.arange(shape[0]).clip(y0, y1) == np.arange(shape[0])
-    kinds, row_kind = np.unique(np.stack([minor_y, major_y, inside_y], axis=1), axis=0, return_inverse=True)
+def draw_paper(shape: tuple[int, int], pixels_per_mm: float, ink: GridInk, patches: Sequence[GridPatch]) -> np.ndarray:
+    """Draw paper with its grids: (H, W, 4) uint8, RGB and an alpha of 255."""
     palette = _palette(ink)
-    rows = np.empty((len(kinds), shape[1], 4), np.uint8)
-    for row, (minor, major, inside) in zip(rows, kinds, strict=True):  # rows alike are drawn once
-        crossing = np.maximum(np.minimum(minor, minor_x), np.maximum(major, major_x)) if ink.dots else along_x
-        line = crossing if ink.dots else np.maximum(along_x, max(minor, major))
-        row[:] = palette[np.where(inside_x & bool(inside), line, 0)]
-    return rows[row_kind.reshape(-1)]
+    whole = any(patch.area is None for patch in patches)
+    paper = np.empty((*shape, 4), np.uint8) if whole else np.broadcast_to(palette[0], (*shape, 4)).copy()
+    for patch in patches:
+        codes = [_codes(size, pixels_per_mm, start, ink) for size, start in zip(shape, patch.origin[::-1], strict=True)]
+        part = _patch_pixels(shape, pixels_per_mm, patch)
+        (minor_y, major_y), (minor_x, major_x) = (
+            [code[cut] for code in pair] for pair, cut in zip(codes, part, strict=True)
+        )
+        along_x = np.maximum(minor_x, major_x)
+        kinds, row_kind = np.unique(np.stack([minor_y, major_y], axis=1), axis=0, return_inverse=True)
+        rows = np.empty((len(kinds), len(along_x), 4), np.uint8)
+        for row, (minor, major) in zip(rows, kinds, strict=True):  # rows alike are drawn once
+            crossing = np.maximum(np.minimum(minor, minor_x), np.maximum(major, major_x)) if ink.dots else along_x
+            row[:] = palette[crossing if ink.dots else np.maximum(along_x, max(minor, major))]
+        paper[part] = rows[row_kind.reshape(-1)]
+    return paper
+
+
+def _patch_pixels(shape: tuple[int, int], pixels_per_mm: float, patch: GridPatch) -> tuple[slice, slice]:
+    """Rows and columns of the page that a patch covers."""
+    if patch.area is None:
+        return slice(0, shape[0]), slice(0, shape[1])
+    x0, y0, x1, y1 = np.round(np.array(patch.area) * pixels_per_mm).astype(int)
+    return slice(max(0, y0), max(0, y1 + 1)), slice(max(0, x0), max(0, x1 + 1))
 
 
 def _codes(size: int, pixels_per_mm: float, origin: float, ink: GridInk) -> tuple[np.ndarray, np.ndarray]:

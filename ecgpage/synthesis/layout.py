@@ -28,7 +28,8 @@ A4 = (297.0, 210.0)
 LATEST_NAME = 28.0
 """Millimetres by which recorders print a lead's name after its beginning at most."""
 
-_PULSE_SECONDS = 0.2
+PULSE_SECONDS = 0.2
+"""Width of the usual calibration pulse."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,8 @@ class PrintSettings:
     chance of "AVR" for "aVR"; no_names: chance of a page without names; late_names: of names anywhere up to the middle
     of their leads instead of near where these begin. row_pitch: between rows of a page of up to five; more rows stand
     closer. gap: chance of blanks between columns. framed: chance of a grid that ends around the
-    traces instead of covering the paper.
+    traces instead of covering the paper. panels: chance of a figure in which each lead stands in a panel with a grid of
+    its own (see ``figure.py``); numbered: chance that other pages have numbers along their time and voltage axes.
     """
 
     fixed: float = 0.0
@@ -58,6 +60,8 @@ class PrintSettings:
     row_pitch: Range = (20.0, 38.0)
     gap: float = 0.0
     framed: float = 0.0
+    panels: float = 0.0
+    numbered: float = 0.0
 
     def __post_init__(self) -> None:
         check(self)
@@ -91,12 +95,21 @@ class Bar:
 
 
 @dataclass(frozen=True)
+class GridPatch:
+    """A printed grid: where 5 mm lines cross, mm, and the area (x0, y0, x1, y1) that it covers, None for all of the
+    paper."""
+
+    origin: tuple[float, float] = (0.0, 0.0)
+    area: tuple[float, float, float, float] | None = None
+
+
+@dataclass(frozen=True)
 class PageDesign:
     """A page before it is drawn; all lengths in millimetres on paper, origin at its top left corner.
 
     origin: x of the first printed sample; rows: y of each row's zero line; gap: blank between columns; pulses: each
-    row's calibration pulse as a polyline (5 or 6, 2); bars: separators and rules; grid_origin: where the grid's 5 mm
-    lines cross; grid_area: (x0, y0, x1, y1) that the grid covers, None for all of the paper.
+    row's calibration pulse as a polyline (5 or 6, 2); bars: separators and rules; grids: the printed grids, one on most
+    pages.
     """
 
     size: tuple[float, float]
@@ -106,8 +119,7 @@ class PageDesign:
     pulses: tuple[np.ndarray, ...] = ()
     bars: tuple[Bar, ...] = ()
     words: tuple[Word, ...] = ()
-    grid_origin: tuple[float, float] = (0.0, 0.0)
-    grid_area: tuple[float, float, float, float] | None = None
+    grids: tuple[GridPatch, ...] = (GridPatch(),)
 
 
 def trace_on_paper(
@@ -124,8 +136,8 @@ def lead_left(design: PageDesign, arrangement: Arrangement, lead: PrintedLead) -
     return design.origin + arrangement.speed * lead.offset + design.gap * lead.column
 
 
-def design_page(arrangement: Arrangement, settings: PrintSettings, rng: np.random.Generator) -> PageDesign:
-    """Arrange a page as ``settings`` ask, at random."""
+def design_sheet(arrangement: Arrangement, settings: PrintSettings, rng: np.random.Generator) -> PageDesign:
+    """Arrange a recorder's sheet as ``settings`` ask, at random."""
     plain = arrangement.layout.name.startswith("3x4") and arrangement.layout.rows <= 6 and arrangement.speed == 25
     fixed = plain and arrangement.layout.width <= 10 and rng.random() < settings.fixed
     design = _fixed_design if fixed else _free_design
@@ -143,9 +155,9 @@ def _fixed_design(arrangement: Arrangement, settings: PrintSettings, rng: np.ran
     shift = rng.uniform(-3, 3)
     design = PageDesign(LETTER, origin, tuple(y + shift for y in rows))
     bars = _separators(arrangement, design, rng.uniform(0.5, 0.9), rng.uniform(6.0, 8.0))
-    pulses = _pulses(arrangement, design, 10.0, _PULSE_SECONDS) if pulse else ()
+    pulses = row_pulses(arrangement, design, 10.0, PULSE_SECONDS) if pulse else ()
     size, dx, dy = rng.uniform(2.4, 3.2), rng.uniform(0.0, 0.8), rng.uniform(6.0, 8.5)
-    names = _lead_names(arrangement, design, size, (dx, dy), 0.0, FONTS["sans"], False)
+    names = lead_names(arrangement, design, size, (dx, dy), 0.0, FONTS["sans"], False)
     y = min(211.0, design.rows[-1] + rng.uniform(10, 16))
     gains = "/".join(f"{gain:g}" for gain in dict.fromkeys(arrangement.gains))
     scale = (Word("25mm/s", 50.0, y, 2.9), Word(f"{gains}mm/mV", 100.0, y, 2.9))
@@ -172,7 +184,7 @@ def _free_design(arrangement: Arrangement, settings: PrintSettings, rng: np.rand
     header = rng.random() < settings.header
     top = rng.uniform(0.45, 0.9) * pitch + (rng.uniform(15.0, 55.0) if header else rng.uniform(0.0, 10.0))
     pulse = pick(settings.pulse, rng)
-    seconds = _PULSE_SECONDS / (2 if rng.random() < settings.narrow_pulse else 1)
+    seconds = PULSE_SECONDS / (2 if rng.random() < settings.narrow_pulse else 1)
     pulse_mm = arrangement.speed * seconds + rng.uniform(1.5, 3.0)
     before = pulse_mm + rng.uniform(0.5, 6.0) if pulse == "left" else rng.uniform(1.0, 14.0)
     after = pulse_mm + rng.uniform(0.5, 6.0) if pulse == "right" else rng.uniform(1.0, 14.0)
@@ -188,13 +200,11 @@ def _free_design(arrangement: Arrangement, settings: PrintSettings, rng: np.rand
             shift = rng.uniform(0, 1, 2) * (paper[0] - width, paper[1] - height)
             size = paper
             break
-    grid_origin = (float(rng.uniform(0, 5)), float(rng.uniform(0, 5)))
-    design = PageDesign(
-        size, float(before + shift[0]), tuple(float(y + shift[1]) for y in rows), gap, grid_origin=grid_origin
-    )
+    grid = GridPatch((float(rng.uniform(0, 5)), float(rng.uniform(0, 5))))
+    design = PageDesign(size, float(before + shift[0]), tuple(float(y + shift[1]) for y in rows), gap, grids=(grid,))
     if pulse != "none":
         place = -pulse_mm if pulse == "left" else width - after - before + rng.uniform(0.5, 1.5)
-        design = replace(design, pulses=_pulses(arrangement, design, design.origin + place, seconds))
+        design = replace(design, pulses=row_pulses(arrangement, design, design.origin + place, seconds))
     return _furnish(arrangement, settings, design, pitch, header, rng)
 
 
@@ -220,21 +230,22 @@ def _furnish(
         if rng.random() < settings.late_names:
             shortest = min(lead.duration for lead in arrangement.layout.leads)
             dx = rng.uniform(0.0, min(LATEST_NAME, 0.45 * arrangement.speed * shortest))
-        words += _lead_names(arrangement, design, size, (dx, dy), first, font, upper)
+        words += lead_names(arrangement, design, size, (dx, dy), first, font, upper)
     top = design.rows[0] - 0.45 * pitch
-    area = None
+    grids = design.grids
     if rng.random() < settings.framed:
         area = (design.origin - 12.0, top, design.size[0] - rng.uniform(1, 6), design.rows[-1] + 0.5 * pitch)
+        grids = tuple(replace(grid, area=area) for grid in grids)
     if header:
         words += _header(design, top, font, rng)
         if rng.random() < 0.2:
             bars += _mark(design, rng)
     if rng.random() < settings.footer:
         words += _footer(arrangement, design, pitch, font, rng)
-    return replace(design, bars=bars, words=words, grid_area=area)
+    return replace(design, bars=bars, words=words, grids=grids)
 
 
-def _pulses(arrangement: Arrangement, design: PageDesign, left: float, seconds: float) -> tuple[np.ndarray, ...]:
+def row_pulses(arrangement: Arrangement, design: PageDesign, left: float, seconds: float) -> tuple[np.ndarray, ...]:
     """A pulse of 1 mV in every row, with short feet."""
     width, foot = arrangement.speed * seconds, 0.8
     pulses = []
@@ -280,7 +291,7 @@ def _free_separators(
     )
 
 
-def _lead_names(
+def lead_names(
     arrangement: Arrangement,
     design: PageDesign,
     size: float,

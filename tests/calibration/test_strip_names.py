@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ecgpage.calibration.placement import place_traces
-from ecgpage.calibration.strip_names import name_strips
+from ecgpage.calibration.strip_names import name_strips, part_ruled
 from ecgpage.leads import LEADS
 from ecgpage.recording import LeadTrace
 from tests.calibration.beating_page import SPEED, page
@@ -93,3 +93,27 @@ def test_a_strip_without_a_trace_keeps_its_name():
         for trace in page(0.0, ("II",))
     ]
     assert strip_names(name_strips(traces)[0]) == ["II"]
+
+
+def ruled(trace: LeadTrace, deviation: float) -> LeadTrace:
+    """A line where the trace was, read with some deviation, mm."""
+    rng = np.random.default_rng(0)
+    return replace(trace, y=trace.zero + deviation * rng.standard_normal(len(trace.y)))
+
+
+def test_an_axis_taken_for_a_strip_is_left_out():
+    traces = [ruled(trace, 0.06) if trace.lead.strip else trace for trace in page(0.0, ("II",))]
+    placed = place_traces(traces, SPEED)
+    assert [trace.lead.strip for trace in placed.left_out] == [True]
+    assert len(placed.traces) == 12
+
+
+def test_the_strip_of_a_flat_lead_stays():
+    traces = [ruled(trace, 0.06) if trace.lead.name == "II" else trace for trace in page(0.0, ("II",))]
+    kept, left = part_ruled(traces)
+    assert len(kept) == 13 and not left
+
+
+def test_a_strip_with_waves_stays():
+    kept, left = part_ruled(page(0.0, ("II", "V1", "V5")))
+    assert len(kept) == 15 and not left

@@ -42,7 +42,7 @@ def hairline(profile, bends=False):
     )
 
 
-def blank_paper(shape, scale, grid, origin, area):
+def blank_paper(shape, scale, grid, patches):
     """Paper without the grid, whose lines may be as dark as a thin trace and would be measured in its place."""
     return np.full((*shape, 4), 255, np.uint8)
 

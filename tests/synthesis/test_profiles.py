@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from ecgpage.leads import CABRERA, LEADS, by_columns, layout_3x4, layout_grid
 from ecgpage.synthesis import PROFILES, Mixture, Profile, choose_arrangement, find_profiles
 from ecgpage.synthesis.arrangement import GRIDS, ArrangementSettings
-from ecgpage.synthesis.layout import PrintSettings, design_page, lead_left
+from ecgpage.synthesis.design import design_page
+from ecgpage.synthesis.layout import PrintSettings, lead_left
 from ecgpage.synthesis.profile import choose_profile, load_profile
 
 ANY = ArrangementSettings(
@@ -25,7 +26,7 @@ ANY = ArrangementSettings(
 
 
 def test_every_kind_of_page_ships():
-    expected = {"all", "clean", "kit", "photo", "photo-damaged", "photo-stained", "scan", "scan-bw", "screen"}
+    expected = {"all", "clean", "figure", "kit", "photo", "photo-damaged", "photo-stained", "scan", "scan-bw", "screen"}
     assert set(PROFILES) == expected
     assert {part.name for part, _ in PROFILES["all"].parts} == expected - {"all"}
 
@@ -103,7 +104,7 @@ def test_any_arrangement_is_consistent(seed, seconds):
     assert arrangement.speed in (25.0, 50.0)
     assert arrangement.gain("V1") in (arrangement.gain("I"), arrangement.gain("I") / 2)
     assert {lead.inverted for lead in layout.leads if lead.name != "aVR"} == {False}
-    design = design_page(arrangement, PrintSettings(gap=0.5, framed=0.5), rng)
+    design = design_page(arrangement, PrintSettings(gap=0.5, framed=0.5, panels=0.4, numbered=0.5), rng)
     assert len(design.rows) == layout.rows
     assert all(np.diff(design.rows) > 5)
     for row in range(layout.rows):  # leads of a row stand one after the other, within the paper
