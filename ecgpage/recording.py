@@ -76,6 +76,8 @@ class Calibration:
     speed: mm/s; gains: mm/mV of limb and of chest leads; the usual ones unless page, print or pulse tell others.
     bend: of paper that is not flat, beside the homography. usual_squares: whether the grid's lines were taken to be 1
     or 5 mm apart; where not, the millimetres may be twice or half the true ones, as of another paper speed.
+    line_spacing: millimetres on whole multiples of which the flat paper has lines of its grid, strong ones where they
+    are told apart; NaN where no line's place is told.
     """
 
     paper_to_page: np.ndarray
@@ -85,6 +87,7 @@ class Calibration:
     gains: Gains = USUAL_GAINS
     bend: Bend | None = None
     usual_squares: bool = True
+    line_spacing: float = float("nan")
 
     @property
     def is_usual(self) -> bool:

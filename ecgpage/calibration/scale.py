@@ -54,7 +54,9 @@ def calibrate(page: Page, leads: Sequence[LeadBox], grid: GridEstimate, doubted:
             lines = read_lines(page, grid, calibration.paper_to_page, square, doubted)
             if lines.stand:
                 speed = paper_speed(leads, grid, square)
-                return replace(calibration, speed=speed, bend=lines.bend, usual_squares=square in USUAL_SQUARES)
+                usual = square in USUAL_SQUARES
+                spacing = square if usual and grid.tells_lines else float("nan")
+                return replace(calibration, speed=speed, bend=lines.bend, usual_squares=usual, line_spacing=spacing)
     scale = layout_scale(leads)
     if scale is None:
         raise PageError(
