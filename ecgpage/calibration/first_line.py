@@ -84,8 +84,8 @@ def _lines_are_odd(
 
 def line_widths(image: np.ndarray, paper_to_picture: np.ndarray, spacing: float) -> np.ndarray:
     """How wide upright lines are in a picture in which they run along its columns, (n,) pixels: the ink of each over
-    that of its darkest column. Lines on whole pixels that cover one fully have their own width, those that cover two alike
-    are 2 wide; others' widths depend on where they lie.
+    that of its darkest column. Lines on whole pixels that cover one fully have their own width, those that cover two
+    alike are 2 wide; others' widths depend on where they lie.
 
     image: (H, W, 3) uint8; paper_to_picture: (3, 3) homography from millimetres; spacing: mm between lines.
     """
