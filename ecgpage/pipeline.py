@@ -16,6 +16,7 @@ import numpy as np
 from ecgpage.calibration.assembly import assemble, limb_lead_quality, time_origin
 from ecgpage.calibration.first_line import begin_on_line
 from ecgpage.calibration.grid import GridEstimate, nothing_found
+from ecgpage.calibration.lead_ends import tell_ends
 from ecgpage.calibration.parts import find_grid
 from ecgpage.calibration.placement import place_traces
 from ecgpage.calibration.pulse import find_pulse
@@ -118,7 +119,8 @@ class Pipeline:
             placed = place_traces(traces, speed)
             traces = placed.named(traces)
             origin = self._begin(page, calibration, placed.traces)
-            signal, deviation = assemble(placed.traces, names, fs, num_samples, origin, speed, gains)
+            read = assemble(placed.traces, names, fs, num_samples, origin, speed, gains)
+            signal, deviation = tell_ends(*read, fs)
             leads = leads if calibration is None else traced_boxes(leads, traces, calibration, placed.gap)
         quality = limb_lead_quality(signal, names)
         warnings += placed.notes + _doubts(page, calibration, placed.left_out, quality)
