@@ -24,8 +24,10 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.true_pages import TruePage, read_truth
-from ecgpage.calibration.assembly import assemble, time_origin
+from ecgpage.calibration.assembly import assemble
+from ecgpage.calibration.first_line import time_begins
 from ecgpage.calibration.grid import GridEstimate
+from ecgpage.calibration.lead_ends import tell_ends
 from ecgpage.calibration.placement import place_traces
 from ecgpage.cli import HERE
 from ecgpage.detection.targets import lead_box
@@ -131,6 +133,7 @@ def digitize(found: Found, truth: TruePage, pipeline: Pipeline, given: str) -> t
     paper_to_page, page_to_picture = calibration.paper_to_page, found.page.page_to_picture
     if all_given or given == "paper":
         paper_to_page = np.linalg.inv(page_to_picture) @ truth.paper_to_picture
+        calibration = replace(calibration, line_spacing=float("nan"))  # its lines lie elsewhere
     elif given == "scale":
         along, across = paper_errors(truth, page_to_picture @ paper_to_page)
         paper_to_page = paper_to_page @ np.diag([1 / along, 1 / across, 1.0])
@@ -146,13 +149,13 @@ def digitize(found: Found, truth: TruePage, pipeline: Pipeline, given: str) -> t
     if all_given:
         speed, gains = truth.leads[0].speed, true_gains(truth.leads)
     origin = true_origin(truth, paper_to_picture, bend)
-    found_origin = time_origin(traces, speed)
-    late = (found_origin - origin) / speed
-    if given == "traces":
-        traces = true_traces(truth, paper_to_picture, traces, bend)
-    known = origin if all_given or given == "origin" else found_origin
     placed = place_traces(traces, speed).traces
-    return assemble(placed, LEADS, truth.fs, samples, known, speed, gains).signal, late, paper_to_picture
+    begin = time_begins(placed, found.page, calibration) if placed else float("nan")
+    if given == "traces":
+        placed = place_traces(true_traces(truth, paper_to_picture, traces, bend), speed).traces
+    known = origin if all_given or given == "origin" else begin
+    read = assemble(placed, LEADS, truth.fs, samples, known, speed, gains)
+    return tell_ends(*read, truth.fs).signal, (begin - origin) / speed, paper_to_picture
 
 
 def scores(truth: TruePage, signal: np.ndarray) -> tuple[float, float]:

@@ -13,8 +13,8 @@ from typing import Protocol
 
 import numpy as np
 
-from ecgpage.calibration.assembly import assemble, limb_lead_quality, time_origin
-from ecgpage.calibration.first_line import begin_on_line
+from ecgpage.calibration.assembly import assemble, limb_lead_quality
+from ecgpage.calibration.first_line import time_begins
 from ecgpage.calibration.grid import GridEstimate, nothing_found
 from ecgpage.calibration.lead_ends import tell_ends
 from ecgpage.calibration.parts import find_grid
@@ -118,8 +118,8 @@ class Pipeline:
             gains = calibration.gains if calibration else USUAL_GAINS
             placed = place_traces(traces, speed)
             traces = placed.named(traces)
-            origin = self._begin(page, calibration, placed.traces)
-            read = assemble(placed.traces, names, fs, num_samples, origin, speed, gains)
+            begin = time_begins(placed.traces, page, calibration) if calibration and placed.traces else None
+            read = assemble(placed.traces, names, fs, num_samples, begin, speed, gains)
             signal, deviation = tell_ends(*read, fs)
             leads = leads if calibration is None else traced_boxes(leads, traces, calibration, placed.gap)
         quality = limb_lead_quality(signal, names)
@@ -317,15 +317,6 @@ class Pipeline:
     def printed_scale(self, page: Page, calibration: Calibration) -> PrintedScale:
         """What the page prints of its paper speed and gain, as far as it is read."""
         return PrintedScale() if self.scale_reader is None else self.scale_reader(page, calibration)
-
-    @staticmethod
-    def _begin(page: Page, calibration: Calibration | None, traces: Sequence[LeadTrace]) -> float | None:
-        """Where time begins, x in paper millimetres; None without a trace."""
-        if calibration is None or not traces:
-            return None
-        origin = time_origin(traces, calibration.speed)
-        height = float(np.mean([trace.lead.box[1::2] for trace in traces]))
-        return begin_on_line(origin, page, calibration, height)
 
     def _diagnose(self, page: Page, signal: np.ndarray, fs: float, names: Sequence[str]) -> Diagnosis | None:
         if self.classifier is None:

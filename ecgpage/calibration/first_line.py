@@ -10,10 +10,13 @@ adds half a pixel to reach the middle of the line's own (``PathSnapper`` in its 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
+from ecgpage.calibration.assembly import time_origin
 from ecgpage.geometry import apply_homography
-from ecgpage.recording import Calibration, Page
+from ecgpage.recording import Calibration, LeadTrace, Page
 
 NEAR, NEAR_PIXELS, FARTHEST = 0.2, 0.75, 0.25
 """How near to a line traces must begin to begin there: millimetres, or pixels where that is more, but no more than the
@@ -35,6 +38,15 @@ THIN, POINT = 0.5, 25.4 / 72
 _ROWS = 400  # of the picture, in which lines' widths are measured at most
 _FEWEST = 8  # lines
 _LEAST_INK = 4.0  # grey levels
+
+
+def time_begins(traces: Sequence[LeadTrace], page: Page, calibration: Calibration) -> float:
+    """Where time 0 lies, x in paper millimetres: see ``assembly.time_origin`` and ``begin_on_line``.
+
+    traces: placed in time, on the calibration's paper. Raises ValueError for no traces.
+    """
+    origin = time_origin(traces, calibration.speed)
+    return begin_on_line(origin, page, calibration, float(np.mean([trace.lead.box[1::2] for trace in traces])))
 
 
 def begin_on_line(origin: float, page: Page, calibration: Calibration, height: float) -> float:
