@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from benchmarks import same_seconds
+from benchmarks import plotted_pages, same_seconds
 from benchmarks.attribution import paper_errors, true_leads, true_origin, true_traces
 from benchmarks.bends import KINDS, bent, bent_picture
 from benchmarks.bends import errors as bend_errors
@@ -370,3 +370,18 @@ def test_columns_show_their_own_seconds_or_the_first(same):
     [strip] = [trace for trace in traces if trace.lead.strip]
     assert len(strip.x) == 2500 and (strip.zero - strip.y[-1]) / same_seconds.GAIN == pytest.approx(10, abs=0.05)
     assert by_name["V4"].x[0] - strip.x[0] == pytest.approx(7.5 * 25, abs=0.3)
+
+
+@pytest.mark.parametrize("layout", plotted_pages.LAYOUTS)
+def test_plotted_pages_hold_what_their_layout_prints(layout):
+    signal = np.arange(5000 * 12, dtype=float).reshape(5000, 12)
+    shown = layout.printed(signal, 500.0)
+    there = np.isfinite(shown)
+    np.testing.assert_array_equal(shown[there], signal[there])
+    assert (
+        there.sum(axis=0) == [5000 if layout.strip and name == "II" else 500 * layout.seconds for name in LEADS]
+    ).all()
+    begins = there.argmax(axis=0) / 500.0
+    rows = 12 // layout.columns
+    expected = [layout.seconds * (k // rows) * layout.follow for k in range(12)]
+    assert begins.tolist() == [0.0 if layout.strip and k == 1 else begin for k, begin in enumerate(expected)]

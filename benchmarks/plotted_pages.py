@@ -1,0 +1,94 @@
+"""Pages of another program: ``python -m benchmarks.plotted_pages -i RECORDS -o PAGES [-n 24] [--seed 1]``.
+
+Plots records with ecg_plot (``pip install ecg_plot==0.3.0``, used by nothing else), in its layouts by turns, as
+pictures of 100 to 300 dots per inch, and writes them with what they print as WFDB records, to be read by
+``run_model.py`` and judged by ``evaluate_model.py``. Nothing was trained on such pages.
+"""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import matplotlib.pyplot as plt
+import numpy as np
+
+from ecgpage.header import IMAGES
+from ecgpage.io import find_records, write_bytes, write_record
+from ecgpage.leads import LEADS, by_columns, layout_grid
+from ecgpage.synthesis.records import PAGE_SECONDS, read_standard_leads
+
+RESOLUTIONS = (100, 150, 200, 300)
+"""Dots per inch."""
+
+
+@dataclass(frozen=True)
+class Layout:
+    """One of ecg_plot's: columns of leads, seconds of each, whether the columns follow each other in time, whether lead
+    II is printed once more below; options: its own name for it."""
+
+    columns: int
+    seconds: float
+    follow: bool
+    strip: bool
+    options: dict[str, Any]
+
+    def printed(self, signal: np.ndarray, fs: float) -> np.ndarray:
+        """What of a signal (samples, 12), mV, is printed; NaN elsewhere."""
+        names, width = by_columns(LEADS, self.columns), self.seconds * self.columns
+        layout = layout_grid(names, ("II",) * self.strip, width, not self.follow, self.seconds)
+        shown = np.full_like(signal, np.nan)
+        for lead in layout.leads:
+            part = slice(round(lead.start * fs), round((lead.start + lead.duration) * fs))
+            shown[part, LEADS.index(lead.name)] = signal[part, LEADS.index(lead.name)]
+        return shown
+
+
+LAYOUTS = (
+    Layout(4, 2.5, True, True, {"layout": "12lead", "time_mode": "sequential", "rhythm_lead": "II"}),
+    Layout(2, 5.0, False, False, {"layout": "columns", "columns": 2}),
+    Layout(4, 2.5, True, False, {"layout": "12lead", "time_mode": "sequential"}),
+    Layout(1, 10.0, False, False, {"layout": "stacked"}),
+)
+
+
+def plot(signal: np.ndarray, fs: float, layout: Layout, rng: np.random.Generator) -> bytes:
+    """A page of a signal (samples, 12), mV, as a PNG."""
+    import ecg_plot
+
+    whole = layout.seconds * (layout.columns if layout.follow else 1)
+    style = [None, "bw"][int(rng.integers(2))]
+    window = (0.0, whole)
+    chart = ecg_plot.plot(
+        signal.T, sample_rate=fs, lead_names=list(LEADS), style=style, window=window, **layout.options
+    )
+    figure, _ = chart.to_matplotlib()
+    picture = BytesIO()
+    figure.savefig(picture, format="png", dpi=int(rng.choice(RESOLUTIONS)))
+    plt.close(figure)
+    return picture.getvalue()
+
+
+def main() -> None:
+    """Plot the pages."""
+    parser = argparse.ArgumentParser(prog="benchmarks.plotted_pages", description="Pages of another program.")
+    parser.add_argument("-i", "--input", type=Path, required=True, help="folder of WFDB records of ten seconds")
+    parser.add_argument("-o", "--output", type=Path, required=True, help="folder for the pages and their records")
+    parser.add_argument("-n", "--number", type=int, default=24, help="pages, one of each record")
+    parser.add_argument("--seed", type=int, default=1, help="of the pages' resolutions and colours")
+    options = parser.parse_args()
+    for k, name in enumerate(find_records(options.input)[: options.number]):
+        signal, fs = read_standard_leads(options.input / name)
+        signal = signal[: round(PAGE_SECONDS * fs)].astype(np.float64)
+        layout = LAYOUTS[k % len(LAYOUTS)]
+        picture = plot(signal, fs, layout, np.random.default_rng([options.seed, k]))
+        write_bytes(options.output / f"{name}-0.png", picture)
+        comments = [f"{IMAGES}: {name}-0.png"]
+        print(write_record(options.output, name, layout.printed(signal, fs), fs, LEADS, comments=comments))
+
+
+if __name__ == "__main__":
+    main()
