@@ -18,6 +18,7 @@ from ecgpage.calibration.first_line import time_begins
 from ecgpage.calibration.grid import GridEstimate, nothing_found
 from ecgpage.calibration.lead_ends import tell_ends
 from ecgpage.calibration.parts import find_grid
+from ecgpage.calibration.patchwork import even_patchwork
 from ecgpage.calibration.placement import place_traces
 from ecgpage.calibration.pulse import find_pulse
 from ecgpage.calibration.row_bend import rows_refute
@@ -260,8 +261,8 @@ class Pipeline:
         """Find the page's millimetres, and the leads' traces on them, before print and pulse tell other scales.
 
         Where no grid's lines are told the traces, once made, tell more of the millimetres, or where its lines must be,
-        and are made again; so are those on paper whose bend they refute. leads: boxes in page pixels, at least one.
-        Raises PageError where there is neither a grid nor a lead of known duration.
+        and are made again; so are those on paper whose bend they refute, or whose grid is a patchwork. leads: boxes in
+        page pixels, at least one. Raises PageError where there is neither a grid nor a lead of known duration.
         """
         with self._clock("calibration"):
             calibration = calibrate(page, leads, grid)
@@ -274,9 +275,11 @@ class Pipeline:
             if better is calibration or (look and better.source != "grid"):
                 break
             calibration, traces = better, self._trace_leads(page, leads, better)
-        if rows_refute(traces, calibration):
-            calibration = replace(calibration, bend=None)
-            traces = self._trace_leads(page, leads, calibration)
+        even = even_patchwork(calibration, traces, grid)
+        if rows_refute(traces, even):
+            even = replace(even, bend=None)
+        if even is not calibration:
+            calibration, traces = even, self._trace_leads(page, leads, even)
         return calibration, traces
 
     def _trace_leads(self, page: Page, leads: Sequence[LeadBox], calibration: Calibration) -> tuple[LeadTrace, ...]:

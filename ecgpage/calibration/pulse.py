@@ -32,7 +32,7 @@ LEAST_LEAD = 0.2
 
 _MARGIN = 2.0  # mm kept around what is looked at
 _SLACK = 0.7  # mm that a pulse's foot may lie off its row's zero line
-_ABOVE = 2.0  # mm above a pulse that are looked at for ink
+_ABOVE, _BELOW = 2.0, 1.3  # mm above and below a pulse that are looked at for ink
 _STROKE = 0.35  # mm, half of the width within which a stroke's ink is looked for
 
 
@@ -60,7 +60,8 @@ def find_pulse(
     left = min(trace.lead.box[0] for trace in traces)
     right = max(trace.lead.box[2] for trace in traces)
     sides = [[_patch(ink, start, zero) for zero in zeros] for start in (left - REACH, right - _MARGIN)]
-    free = [np.inf, *np.diff(zeros)]
+    apart = np.diff(zeros)
+    free = list(zip([np.inf, *apart], [*apart, np.inf], strict=True))
     table = np.array(
         [
             [max(_shared_score(patches, free, height, width) for patches in sides) for width in WIDTHS]
@@ -74,10 +75,15 @@ def find_pulse(
     return Pulse(HEIGHTS[height], None if width is None else WIDTHS[width])
 
 
-def _shared_score(patches: Sequence[np.ndarray], free: Sequence[float], height: float, width: float) -> float:
-    """How well a pulse stands at one column of most of the rows' patches; free: mm up to the row above, its zero line,
-    where that row's own pulse begins."""
-    scores = [_scores(patch, height, width, height + _ABOVE < up) for patch, up in zip(patches, free, strict=True)]
+def _shared_score(
+    patches: Sequence[np.ndarray], free: Sequence[tuple[float, float]], height: float, width: float
+) -> float:
+    """How well a pulse stands at one column of most of the rows' patches; free: mm up to the row above and down to the
+    row below, their zero lines, on which those rows' own pulses stand."""
+    scores = [
+        _scores(patch, height, width, (height + _ABOVE < up, height + _BELOW < down))
+        for patch, (up, down) in zip(patches, free, strict=True)
+    ]
     return float(np.median(scores, axis=0).max())
 
 
@@ -94,11 +100,12 @@ def _patch(ink: InkScale, left: float, zero: float) -> np.ndarray:
     return ink.patch((left, zero - max(HEIGHTS) - _MARGIN), size, PIXELS_PER_MM)
 
 
-def _scores(patch: np.ndarray, height: float, width: float, free: bool) -> np.ndarray:
+def _scores(patch: np.ndarray, height: float, width: float, free: tuple[bool, bool]) -> np.ndarray:
     """How well a pulse of this size stands at each column of a patch, the best foot within the slack: (columns,).
 
     The least inked of its two flanks and its top, less the ink inside, and less that above the flanks, where a taller
-    one or a lead's trace would go on. free: whether none is expected there; the row above's pulse may stand there.
+    one or a lead's trace would go on, or below both, where one does that does not stand on the zero line. free: whether
+    none is expected above and below; another row's pulse may stand there.
     """
     near = round(_STROKE * PIXELS_PER_MM)
     wide = cv2.dilate(patch, np.ones((1, 2 * near + 1), np.uint8))  # for upright strokes
@@ -113,13 +120,15 @@ def _scores(patch: np.ndarray, height: float, width: float, free: bool) -> np.nd
     for bottom in range(foot - slack, foot + slack + 1):
         top = bottom - up
         flank = wide[top + near : bottom - near].mean(axis=0)
+        below = wide[bottom + near + 1 : bottom + round(PIXELS_PER_MM * _BELOW)].mean(axis=0)
         above = wide[max(0, top - reach) : max(1, top - near - 1)].mean(axis=0)
         level = cv2.blur(tall[top : top + 1], (2 * (across // 2) + 1, 1))[0]
         hollow = patch[top + clear : bottom - clear].mean(axis=0)
         hollow = cv2.blur(hollow[None], (max(1, 2 * ((across - 2 * inner) // 2) + 1), 1))[0]
         sides = np.minimum(flank[:columns], flank[across : across + columns])
         middle = np.arange(columns) + across // 2
-        taller = np.maximum(above[:columns], above[across : across + columns]) if free else 0.0
-        score = np.minimum(sides, level[middle]) - np.maximum(taller, hollow[middle])
+        taller = np.maximum(above[:columns], above[across : across + columns]) if free[0] else 0.0
+        lower = np.minimum(below[:columns], below[across : across + columns]) if free[1] else 0.0
+        score = np.minimum(sides, level[middle]) - np.maximum(np.maximum(taller, lower), hollow[middle])
         best[:columns] = np.maximum(best[:columns], score)
     return best

@@ -71,6 +71,16 @@ def test_pulses_that_nearly_touch_the_row_above_are_not_taken_for_others(height)
     assert find_pulse(*with_paper(page(height, rows=rows, noise=12.0))) in (None, Pulse(height, 5.0))
 
 
+@pytest.mark.parametrize("height", HEIGHTS)
+def test_a_pulse_that_stands_half_below_the_zero_line_is_not_half_a_pulse(height):
+    """As one program centres it on its rows: it is of another height than it has above them, so none is told."""
+    image, traces = page()
+    for zero in ROWS:
+        low, high, at = zero + height / 2, zero - height / 2, LEFT - 10
+        draw(image, np.array([(at - 1, low), (at, low), (at, high), (at + 5, high), (at + 5, low), (at + 6, low)]))
+    assert find_pulse(image, PAPER_TO_PICTURE, traces) is None
+
+
 @pytest.mark.parametrize("seed", range(3))
 def test_grid_lines_alone_are_no_pulse(seed):
     assert find_pulse(*with_paper(page(noise=20.0, seed=seed))) is None
