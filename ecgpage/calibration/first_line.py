@@ -18,9 +18,12 @@ from ecgpage.calibration.assembly import time_origin
 from ecgpage.geometry import apply_homography
 from ecgpage.recording import Calibration, LeadTrace, Page
 
-NEAR, NEAR_PIXELS, FARTHEST = 0.2, 0.75, 0.25
-"""How near to a line traces must begin to begin there: millimetres, or pixels where that is more, but no more than the
-last, millimetres."""
+NEAR, NEAR_FINE, NEAR_PIXELS, FARTHEST = 0.12, 0.1, 0.75, 0.2
+"""How near to a line traces must begin to begin there, millimetres: to a strong line, and to one of those that stand a
+millimetre apart; or pixels where that is more, up to the last, millimetres."""
+
+STRONG = 5.0
+"""Millimetres between strong lines."""
 
 LEVEL = 0.002
 """Largest slope of time in a picture whose columns are those that the program drew."""
@@ -59,11 +62,14 @@ def begin_on_line(origin: float, page: Page, calibration: Calibration, height: f
         return origin
     paper_to_picture = page.page_to_picture @ calibration.paper_to_page
     right, pixels_per_mm = _rightwards(paper_to_picture, (origin, height))
-    offset = 0.0
-    if _lines_are_odd(page.image, paper_to_picture, spacing, right, pixels_per_mm):
-        offset = -0.5 / pixels_per_mm
+    near = NEAR if spacing >= STRONG else NEAR_FINE
+    near = min(FARTHEST, max(near, NEAR_PIXELS / pixels_per_mm))
+    left = _left_of_lines(page.image, paper_to_picture, spacing, right, pixels_per_mm)
+    if left is None:  # on a line, if the traces do not begin left of it
+        thin = round(THIN * POINT * pixels_per_mm) <= 1
+        left = 0.5 if thin and origin < spacing * round(origin / spacing) else 0.0
+    offset = -left / pixels_per_mm
     line = spacing * round((origin - offset) / spacing) + offset
-    near = min(FARTHEST, max(NEAR, NEAR_PIXELS / pixels_per_mm))
     return line if abs(line - origin) <= near else origin
 
 
@@ -75,23 +81,21 @@ def _rightwards(paper_to_picture: np.ndarray, place: tuple[float, float]) -> tup
     return along / max(length, 1e-9), length
 
 
-def _lines_are_odd(
+def _left_of_lines(
     image: np.ndarray, paper_to_picture: np.ndarray, spacing: float, right: np.ndarray, pixels_per_mm: float
-) -> bool:
-    """Whether a program that drew the grid put its upright lines on whole pixels, an odd number of them wide.
-
-    Where the picture does not show the program's own pixels, lines are taken for usual ones.
-    """
-    usual = round(THIN * POINT * pixels_per_mm) <= 1
+) -> float | None:
+    """By how many pixels what begins on a line begins left of where the line is seen: half a one where a program put
+    the lines on whole pixels, an odd number of them wide. None where the picture does not show the program's own
+    pixels sharply; then half a one is to be expected of usual lines, ``THIN``, that take one."""
     if abs(right[1]) > LEVEL or right[0] < 0:
-        return usual
+        return None
     widths = line_widths(image, paper_to_picture, spacing)
     if len(widths) < _FEWEST:
-        return usual
+        return None
     low, middle, high = np.quantile(widths, (0.25, 0.5, 0.75))
     if high - low <= ALIKE:
-        return bool(round(middle) % 2)
-    return usual and middle > BLURRED
+        return 0.5 * (round(middle) % 2)
+    return None if middle > BLURRED else 0.0
 
 
 def line_widths(image: np.ndarray, paper_to_picture: np.ndarray, spacing: float) -> np.ndarray:
