@@ -145,9 +145,9 @@ def digitize(found: Found, truth: TruePage, pipeline: Pipeline, given: str) -> t
     calibration, timed = pipeline.told_scale(found.page, calibration, traces)
     if leads is found.leads:  # else their times are true
         traces = list(timed)
-    speed, gains = calibration.speed, calibration.gains
     if all_given:
-        speed, gains = truth.leads[0].speed, true_gains(truth.leads)
+        calibration = replace(calibration, speed=truth.leads[0].speed, gains=true_gains(truth.leads))
+    speed, gains = calibration.speed, calibration.gains
     origin = true_origin(truth, paper_to_picture, bend)
     placed = place_traces(traces, speed).traces
     begin = time_begins(placed, found.page, calibration) if placed else float("nan")

@@ -15,15 +15,13 @@ from collections.abc import Sequence
 import numpy as np
 
 from ecgpage.calibration.assembly import time_origin
+from ecgpage.calibration.scale import NESTED_SQUARE
 from ecgpage.geometry import apply_homography
 from ecgpage.recording import Calibration, LeadTrace, Page
 
 NEAR, NEAR_FINE, NEAR_PIXELS, FARTHEST = 0.12, 0.1, 0.75, 0.2
 """How near to a line traces must begin to begin there, millimetres: to a strong line, and to one of those that stand a
 millimetre apart; or pixels where that is more, up to the last, millimetres."""
-
-STRONG = 5.0
-"""Millimetres between strong lines."""
 
 LEVEL = 0.002
 """Largest slope of time in a picture whose columns are those that the program drew."""
@@ -62,7 +60,7 @@ def begin_on_line(origin: float, page: Page, calibration: Calibration, height: f
         return origin
     paper_to_picture = page.page_to_picture @ calibration.paper_to_page
     right, pixels_per_mm = _rightwards(paper_to_picture, (origin, height))
-    near = NEAR if spacing >= STRONG else NEAR_FINE
+    near = NEAR if spacing >= NESTED_SQUARE else NEAR_FINE
     near = min(FARTHEST, max(near, NEAR_PIXELS / pixels_per_mm))
     left = _left_of_lines(page.image, paper_to_picture, spacing, right, pixels_per_mm)
     if left is None:  # on a line, if the traces do not begin left of it

@@ -7,7 +7,7 @@ sample, so that it is followed outwards, each sample counting by how well it is 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -38,17 +38,17 @@ def tell_ends(signal: np.ndarray, deviation: np.ndarray, fs: float) -> Assembled
     """
     told = Assembled(signal.copy(), deviation.copy())
     count, reach = round(END_SECONDS * fs), round(REACH_SECONDS * fs)
-    runs = [list(_runs(np.isfinite(column))) for column in signal.T]
+    runs = [np.ma.clump_unmasked(np.ma.masked_invalid(column)) for column in signal.T]
     for column, own in enumerate(runs):
-        for first, last in own:
-            if count < 1 or last - first < LEAST_SECONDS * fs:
+        for part in own:
+            if count < 1 or part.stop - part.start < LEAST_SECONDS * fs:
                 continue
-            part = slice(first, last)
-            for end, outermost in ((slice(None), first - reach), (slice(None, None, -1), last + reach - 1)):
+            for end, outermost in ((slice(None), part.start - reach), (slice(None, None, -1), part.stop - 1 + reach)):
+                first, last = min(part.start, outermost), max(part.stop - 1, outermost)
                 through = [
                     signal[:, other]
                     for other, its in enumerate(runs)
-                    if any(a <= min(first, outermost) and max(last - 1, outermost) < b for a, b in its)
+                    if any(run.start <= first and last < run.stop for run in its)
                 ]
                 if through:
                     beside = signal[part, column][end].astype(np.float64)
@@ -96,9 +96,3 @@ def _follow_outwards(values: np.ndarray, spread: np.ndarray, beside: np.ndarray,
         variance *= 1 - share
         values[k] += known - beside[k]
         spread[k] = np.sqrt(variance) / USUAL_ERROR
-
-
-def _runs(printed: np.ndarray) -> Iterator[tuple[int, int]]:
-    """Stretches of samples that are printed, (n,) bool: first and one past the last of each."""
-    edges = np.flatnonzero(np.diff(np.concatenate([[False], printed, [False]]).astype(np.int8)))
-    yield from zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True)

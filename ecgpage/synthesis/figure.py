@@ -19,6 +19,7 @@ from ecgpage.synthesis.layout import (
     PrintSettings,
     Word,
     lead_left,
+    printed_name,
     row_pulses,
 )
 from ecgpage.synthesis.settings import pick
@@ -78,9 +79,8 @@ def _panel(
 
 def _grids(panels: list[_Panel], rng: np.random.Generator) -> tuple[GridPatch, ...]:
     """One grid for all panels or, mostly, a grid in each that begins with it."""
-    if rng.random() < 0.25:
-        return tuple(replace(GridPatch(panels[0].zero), area=panel.box) for panel in panels)
-    return tuple(GridPatch(panel.zero, panel.box) for panel in panels)
+    shared = rng.random() < 0.25
+    return tuple(GridPatch((panels[0] if shared else panel).zero, panel.box) for panel in panels)
 
 
 def _frames(panels: list[_Panel], rng: np.random.Generator) -> tuple[Bar, ...]:
@@ -104,8 +104,7 @@ def _names(panels: list[_Panel], size: float, font: str, upper: bool, rng: np.ra
     place, along, away = pick(NAME_PLACES, rng), rng.uniform(0.0, 3.0), rng.uniform(0.5, 2.0)
     words = []
     for index, panel in enumerate(panels):
-        name = panel.lead.name.upper() if upper else panel.lead.name
-        name = ("-" if panel.lead.inverted else "") + name
+        name = printed_name(panel.lead, upper)
         x0, y0, x1, _ = panel.box
         length = _ADVANCE * size * len(name)
         x, y = {

@@ -157,7 +157,7 @@ def _fixed_design(arrangement: Arrangement, settings: PrintSettings, rng: np.ran
     bars = _separators(arrangement, design, rng.uniform(0.5, 0.9), rng.uniform(6.0, 8.0))
     pulses = row_pulses(arrangement, design, 10.0, PULSE_SECONDS) if pulse else ()
     size, dx, dy = rng.uniform(2.4, 3.2), rng.uniform(0.0, 0.8), rng.uniform(6.0, 8.5)
-    names = lead_names(arrangement, design, size, (dx, dy), 0.0, FONTS["sans"], False)
+    names = _lead_names(arrangement, design, size, (dx, dy), 0.0, FONTS["sans"], False)
     y = min(211.0, design.rows[-1] + rng.uniform(10, 16))
     gains = "/".join(f"{gain:g}" for gain in dict.fromkeys(arrangement.gains))
     scale = (Word("25mm/s", 50.0, y, 2.9), Word(f"{gains}mm/mV", 100.0, y, 2.9))
@@ -230,7 +230,7 @@ def _furnish(
         if rng.random() < settings.late_names:
             shortest = min(lead.duration for lead in arrangement.layout.leads)
             dx = rng.uniform(0.0, min(LATEST_NAME, 0.45 * arrangement.speed * shortest))
-        words += lead_names(arrangement, design, size, (dx, dy), first, font, upper)
+        words += _lead_names(arrangement, design, size, (dx, dy), first, font, upper)
     top = design.rows[0] - 0.45 * pitch
     grids = design.grids
     if rng.random() < settings.framed:
@@ -291,7 +291,7 @@ def _free_separators(
     )
 
 
-def lead_names(
+def _lead_names(
     arrangement: Arrangement,
     design: PageDesign,
     size: float,
@@ -304,9 +304,13 @@ def lead_names(
     words = []
     for index, lead in enumerate(arrangement.layout.leads):
         x = lead_left(design, arrangement, lead) + place[0] + (first if lead.column == 0 else 0.0)
-        name = ("-" if lead.inverted else "") + (lead.name.upper() if upper else lead.name)
-        words.append(Word(name, max(0.5, x), design.rows[lead.row] + place[1], size, font, index))
+        words.append(Word(printed_name(lead, upper), max(0.5, x), design.rows[lead.row] + place[1], size, font, index))
     return tuple(words)
+
+
+def printed_name(lead: PrintedLead, upper: bool) -> str:
+    """A lead's name as it is printed, "-aVR" upside down; upper: in capitals."""
+    return ("-" if lead.inverted else "") + (lead.name.upper() if upper else lead.name)
 
 
 def _header(design: PageDesign, bottom: float, font: str, rng: np.random.Generator) -> tuple[Word, ...]:
