@@ -59,12 +59,9 @@ def plot(signal: np.ndarray, fs: float, layout: Layout, rng: np.random.Generator
     """A page of a signal (samples, 12), mV, as a PNG."""
     import ecg_plot
 
-    whole = layout.seconds * (layout.columns if layout.follow else 1)
-    style = [None, "bw"][int(rng.integers(2))]
-    window = (0.0, whole)
-    chart = ecg_plot.plot(
-        signal.T, sample_rate=fs, lead_names=list(LEADS), style=style, window=window, **layout.options
-    )
+    window = 0.0, layout.seconds * (layout.columns if layout.follow else 1)
+    kind = {"style": [None, "bw"][int(rng.integers(2))], **layout.options}
+    chart = ecg_plot.plot(signal.T, sample_rate=fs, lead_names=list(LEADS), window=window, **kind)
     figure, _ = chart.to_matplotlib()
     picture = BytesIO()
     figure.savefig(picture, format="png", dpi=int(rng.choice(RESOLUTIONS)))
@@ -72,14 +69,19 @@ def plot(signal: np.ndarray, fs: float, layout: Layout, rng: np.random.Generator
     return picture.getvalue()
 
 
-def main() -> None:
-    """Plot the pages."""
+def build_parser() -> argparse.ArgumentParser:
+    """Return the parser of this benchmark's arguments."""
     parser = argparse.ArgumentParser(prog="benchmarks.plotted_pages", description="Pages of another program.")
     parser.add_argument("-i", "--input", type=Path, required=True, help="folder of WFDB records of ten seconds")
     parser.add_argument("-o", "--output", type=Path, required=True, help="folder for the pages and their records")
     parser.add_argument("-n", "--number", type=int, default=24, help="pages, one of each record")
     parser.add_argument("--seed", type=int, default=1, help="of the pages' resolutions and colours")
-    options = parser.parse_args()
+    return parser
+
+
+def main() -> None:
+    """Plot the pages."""
+    options = build_parser().parse_args()
     for k, name in enumerate(find_records(options.input)[: options.number]):
         signal, fs = read_standard_leads(options.input / name)
         signal = signal[: round(PAGE_SECONDS * fs)].astype(np.float64)
