@@ -117,7 +117,7 @@ class Pipeline:
         with self._clock("assembly"):
             speed = calibration.speed if calibration else MILLIMETERS_PER_SECOND
             gains = calibration.gains if calibration else USUAL_GAINS
-            placed = place_traces(traces, speed)
+            placed = place_traces(traces, speed, calibration.column_lines if calibration else None)
             traces = placed.named(traces)
             begin = time_begins(placed.traces, page, calibration) if calibration and placed.traces else None
             read = assemble(placed.traces, names, fs, num_samples, begin, speed, gains)
@@ -275,7 +275,7 @@ class Pipeline:
             if better is calibration or (look and better.source != "grid"):
                 break
             calibration, traces = better, self._trace_leads(page, leads, better)
-        even = even_patchwork(calibration, traces, grid)
+        even = even_patchwork(page, calibration, traces, grid)
         if rows_refute(traces, even):
             even = replace(even, bend=None)
         if even is not calibration:
@@ -311,7 +311,7 @@ class Pipeline:
             printed = self.printed_scale(page, calibration)
             told = apply_scale(calibration, traces, printed, pulse)
             if calibration.speed == MILLIMETERS_PER_SECOND and not speed_is_told(printed, pulse):
-                placed = place_traces(told[1], calibration.speed).traces
+                placed = place_traces(told[1], calibration.speed, calibration.column_lines).traces
                 signal, _ = assemble(placed, LEADS, PACE_FS, round(PAGE_SECONDS * PACE_FS), speed=calibration.speed)
                 if runs_at_half_pace(signal, PACE_FS):
                     return at_speed(*told, FAST)

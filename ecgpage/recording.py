@@ -11,6 +11,7 @@ Homographies are (3, 3) float64 arrays named ``a_to_b``.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -67,6 +68,15 @@ class LeadBox:
 
 
 @dataclass(frozen=True)
+class ColumnLines:
+    """Where each column of a figure, whose panels have grids of their own, has strong upright lines: one of them, x in
+    paper millimetres, by the column's number, and how many millimetres they are apart."""
+
+    places: Mapping[int, float]
+    spacing: float
+
+
+@dataclass(frozen=True)
 class Calibration:
     """Where the flat paper lies on the page.
 
@@ -77,7 +87,7 @@ class Calibration:
     bend: of paper that is not flat, beside the homography. usual_squares: whether the grid's lines were taken to be 1
     or 5 mm apart; where not, the millimetres may be twice or half the true ones, as of another paper speed.
     line_spacing: millimetres on whole multiples of which the flat paper has lines of its grid, strong ones where they
-    are told apart; NaN where no line's place is told.
+    are told apart; NaN where no line's place is told. column_lines: where grids begin anew in every panel, their lines.
     """
 
     paper_to_page: np.ndarray
@@ -88,6 +98,7 @@ class Calibration:
     bend: Bend | None = None
     usual_squares: bool = True
     line_spacing: float = float("nan")
+    column_lines: ColumnLines | None = None
 
     @property
     def is_usual(self) -> bool:

@@ -10,9 +10,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ecgpage.calibration.assembly import biweight, lead_origins
+from ecgpage.calibration.assembly import biweight, lead_origins, time_origin
 from ecgpage.leads import MILLIMETERS_PER_SECOND
-from ecgpage.recording import LeadTrace
+from ecgpage.recording import ColumnLines, LeadTrace
 
 WIDEST, STEP = 10.0, 0.1
 """Widest blank looked for, mm, and the steps between those tried."""
@@ -22,6 +22,10 @@ NARROWEST = 0.7
 
 AGREEMENT = 0.6
 """How far apart, mm, origins may be that agree."""
+
+NEAR, FARTHEST = 0.45, 0.9
+"""Millimetres beside a line of their own grids at which columns begin by their ends, the usual one and each at most, if
+they begin on these lines."""
 
 ROUNDS = 4
 """Rounds in which the blank is fitted to the ends that agree."""
@@ -66,3 +70,24 @@ def column_gap(traces: Sequence[LeadTrace], speed: float = MILLIMETERS_PER_SECON
 def without_gap(traces: Sequence[LeadTrace], gap: float) -> list[LeadTrace]:
     """The traces, paper millimetres, as they would stand without a blank of ``gap`` mm between columns."""
     return [trace.moved(-gap * trace.lead.column) if gap and not trace.lead.strip else trace for trace in traces]
+
+
+def begin_on_lines(traces: Sequence[LeadTrace], gap: float, lines: ColumnLines, speed: float) -> list[LeadTrace]:
+    """The traces, each column of them moved so that it begins on a line of its own grid where its ends come near one.
+
+    traces: paper millimetres, without the blanks of ``gap`` mm; speed: mm/s. Unmoved where a column begins elsewhere.
+    """
+    shorts = [trace for trace in traces if not trace.lead.strip]
+    columns = sorted({trace.lead.column for trace in shorts})
+    if not columns or not lines.places.keys() >= set(columns):
+        return list(traces)
+    begins = [time_origin([trace for trace in shorts if trace.lead.column == column], speed) for column in columns]
+    later = [next(speed * trace.lead.start for trace in shorts if trace.lead.column == column) for column in columns]
+    on_line = np.array([lines.places[column] - gap * column for column in columns]) - later
+    half = lines.spacing / 2
+    off = (on_line - begins + half) % lines.spacing - half
+    if np.median(np.abs(off)) > NEAR or np.abs(off).max() > FARTHEST:
+        return list(traces)
+    right = np.array(begins) + off
+    moves = dict(zip(columns, right[0] - right, strict=True))
+    return [trace if trace.lead.strip else trace.moved(float(moves[trace.lead.column])) for trace in traces]

@@ -9,12 +9,12 @@ from typing import NamedTuple
 import numpy as np
 
 from ecgpage.calibration.assembly import part_trusted
-from ecgpage.calibration.column_gap import column_gap, without_gap
+from ecgpage.calibration.column_gap import begin_on_lines, column_gap, without_gap
 from ecgpage.calibration.in_step import print_skew, strips_in_step, without_skew
 from ecgpage.calibration.simultaneous import as_same_seconds, show_same_seconds
 from ecgpage.calibration.strip_names import name_strips, part_ruled
 from ecgpage.calibration.upside_down import avr_upright
-from ecgpage.recording import LeadTrace
+from ecgpage.recording import ColumnLines, LeadTrace
 
 
 class Placed(NamedTuple):
@@ -42,13 +42,16 @@ def _identity(trace: LeadTrace) -> int | str:
     return trace.lead.row if trace.lead.strip else trace.lead.name
 
 
-def place_traces(traces: Sequence[LeadTrace], speed: float) -> Placed:
-    """Leave out what is not trusted, and put the rest in step. traces: paper millimetres; speed: mm/s."""
+def place_traces(traces: Sequence[LeadTrace], speed: float, lines: ColumnLines | None = None) -> Placed:
+    """Leave out what is not trusted, and put the rest in step. traces: paper millimetres; speed: mm/s; lines: of the
+    columns' own grids, on which they begin."""
     trusted, left_out = part_trusted(traces)
     notes: list[str] = []
     if gap := column_gap(trusted, speed):
         trusted = without_gap(trusted, gap)
         notes.append(f"columns are printed {gap:.1f} mm apart")
+    if lines is not None:
+        trusted = begin_on_lines(trusted, gap, lines, speed)
     if show_same_seconds(trusted, speed):
         trusted = list(as_same_seconds(trusted, speed))
         notes.append("by their beats, all columns show the same seconds")

@@ -53,9 +53,14 @@ _OTHER = (
     "40 Hz", "0.15-100 Hz", "F 50~ 0.05-150 Hz", "60 Hz", "10 s", "25 mm", "5 mm", "10 mV", "50 kg", "120/80 mmHg",
     "12:50:25", "25.10.2005", "2010/05/20", "100 BPM", "QT/QTc 350/425 ms", "V5", "aVL", "II", "SN 10255020",
     "Page 1 of 2", "100 mm/s", "5 mm/s", "6.25 mm/s", "15 mm/mV", "40 mm/mV", "250 Hz", "25 Hz", "50 ms", "1 mV", "ADS",
-    "x1.0", "50", "25", "10",
+    "x1.0", "50", "25", "10", "mV", "s", "time: s", "amplitude: mV", "Voltage (mV)", "Amplitude [mV]", "Time (s)",
+    "time / s", "calibration: 1 mV / 0.2 s", "1 mV / 200 ms", "1 mV = 10 mm", "0.2 s", "0.5 mV", "2 mV", "0.5 mV/div",
+    "0.2 s/div", "500 Hz", "Fs 500 Hz", "5.0 s", "2.5 s",
 )  # fmt: skip
 """What is printed near a scale, or looks like one."""
+
+_MARKS = ("\u00b7", "|", "-", ",", ";", "/")
+"""What may part the things of a line."""
 
 Place = tuple[float, float, int]
 """Where a value is centred, pixels of the view, and its class: its place among VALUES + 1, or ``IGNORED``."""
@@ -135,7 +140,9 @@ def _print_line(view: np.ndarray, taken: list[np.ndarray], rng: np.random.Genera
     font = str(rng.choice(list(FONTS.values())))
     capital = float(np.exp(rng.uniform(np.log(1.4), np.log(3.3)))) * PIXELS_PER_MM
     stretch = float(np.exp(rng.uniform(np.log(0.72), np.log(1.15))))
-    pieces = [piece for _ in range(int(rng.integers(1, 4))) for piece in _pieces(capital, rng)]
+    mark = str(rng.choice(_MARKS)) if rng.random() < 0.3 else ""
+    between = [(mark, capital * float(rng.uniform(0.3, 1.0)), 0)] if mark else []
+    pieces = [piece for _ in range(int(rng.integers(1, 6))) for piece in (*_pieces(capital, rng), *between)]
     drawn, x = [], 0.0
     for text, gap, kind in pieces:
         glyphs, _, ascent = render_text(text, font, 2 * capital)  # at twice the size

@@ -32,16 +32,16 @@ INPUT = DetectorSettings().size
 AROUND = (0.15, 0.3)
 """Shares of the boxes' common width and height seen around them at a second look: further leads may lie there."""
 
-WIDE = 2.0
-"""Width over height of a page from which on, where leads are not clear, it is looked at squeezed to the usual shape, as
-paper that runs fast or long looks at the usual speed."""
+USUAL_SHAPE = INPUT[1] / INPUT[0]
+"""Width over height of the detector's input, which a squeezed page fills."""
+
+UNUSUAL = 1.6
+"""How many times wider or higher than the usual shape a page is from which on, where leads are not clear, it is looked
+at squeezed to it: paper that runs fast or long looks so as at the usual speed, a tall figure's rows become larger."""
 
 SQUEEZED = (1.0, 0.5)
 """Shares of the way to the usual shape by which such a page is squeezed: on paper of forty seconds, squeezed all the
 way, beats stand too close to be known."""
-
-USUAL_SHAPE = INPUT[1] / INPUT[0]
-"""Width over height of the detector's input, which a squeezed page fills."""
 
 
 class Look(NamedTuple):
@@ -64,14 +64,14 @@ def detect_closely(
 ) -> list[LeadBox]:
     """Detect the leads of a page, and again on the part that holds them where that is much smaller.
 
-    gridded: where a grid is printed; looked at first where little is found on the whole page. A wide page on which
-    little is found is looked at squeezed as well, more and less. Boxes in page pixels, of the look that gives the best
-    evidence.
+    gridded: where a grid is printed; looked at first where little is found on the whole page. A wide or a tall page on
+    which little is found is looked at squeezed as well, more and less. Boxes in page pixels, of the look that gives the
+    best evidence.
     """
     boxes = _detect_closely(detector, page, gridded)
-    if evidence(boxes) < CLEAR_LEADS and page.size[1] > WIDE * page.size[0]:
-        squeezed = [_detect_squeezed(detector, page, gridded, share) for share in SQUEEZED]
-        boxes = max(boxes, *squeezed, key=evidence)
+    if evidence(boxes) < CLEAR_LEADS and is_unusual(page.size):
+        looks = [_detect_squeezed(detector, page, gridded, share) for share in SQUEEZED]
+        boxes = max(boxes, *looks, key=evidence)
     return boxes
 
 
@@ -79,7 +79,7 @@ def _detect_squeezed(
     detector: Callable[[Page], list[LeadBox]], page: Page, gridded: Region | None, share: float
 ) -> list[LeadBox]:
     """As `_detect_closely`, on the page squeezed towards the usual shape; boxes in the page's own pixels."""
-    usual = _squeezed(page, share)
+    usual = squeezed(page, share)
     there = gridded and map_box(np.linalg.inv(usual.page_to_picture) @ page.page_to_picture, gridded)
     return _on_page(page, usual, _detect_closely(detector, usual, there))
 
@@ -109,7 +109,7 @@ def look_again(
         region = _around(boxes, look.around)
         part = None if region is None else _part(page, region)
         if part is not None:
-            seen = _squeezed(part) if look.squeezed else part
+            seen = squeezed(part) if look.squeezed else part
             found = _on_page(part, seen, detector(seen))
             looks.append(_on_page(page, part, found if reader is None else reader(part, found)))
     return looks
@@ -144,7 +144,13 @@ def _part(page: Page, region: Region) -> Page | None:
     return None if min(size) < SMALLEST else Page(page.image, size, page.page_to_picture @ shift, page.outlined)
 
 
-def _squeezed(page: Page, share: float = 1.0) -> Page:
+def is_unusual(size: tuple[int, int]) -> bool:
+    """Whether a page of this (height, width) is so wide or tall that it is also looked at squeezed."""
+    shape = size[1] / size[0] / USUAL_SHAPE
+    return max(shape, 1 / shape) > UNUSUAL
+
+
+def squeezed(page: Page, share: float = 1.0) -> Page:
     """A page squeezed to the usual shape: in width where it is wider, else in height. share: of the way there, by the
     logarithm of its shape."""
     height, width = page.size

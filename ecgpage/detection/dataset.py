@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ecgpage.detection.closer import is_unusual, squeezed
 from ecgpage.detection.targets import lead_targets
 from ecgpage.page.rectification import rotate_page
 from ecgpage.page.view import cover_outside, page_view
@@ -42,8 +43,11 @@ class PageExamples:
 
 def straighten(page: DrawnPage, size: tuple[int, int], jitter: Jitter, rng: np.random.Generator) -> Example:
     """Straighten a drawn page as the page stage would, a little off, and fit it into ``size`` (height, width); its
-    light is a little off too."""
+    light is a little off too. Half of the wide and tall pages are squeezed, as at further looks, or a little more."""
     page_to_picture, page_size = jittered_page(page, jitter, rng)
+    if is_unusual(page_size) and rng.random() < 0.5:
+        usual = squeezed(Page(page.image, page_size, page_to_picture, True), rng.uniform(0.5, 1.25))
+        page_to_picture, page_size = usual.page_to_picture, usual.size
     if rng.random() < jitter.turned:
         turned = rotate_page(Page(page.image, page_size, page_to_picture, True), int(rng.choice([1, 2, 2, 3])))
         view, fit = page_view(turned.image, turned.page_to_picture, turned.size, size)

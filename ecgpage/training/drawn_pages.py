@@ -44,7 +44,7 @@ class Jitter:
     around: tuple[float, float] = (0.2, 0.35)
     part: float = 0.08
     part_size: tuple[float, float] = (0.5, 0.95)
-    turned: float = 0.1
+    turned: float = 0.15
     light: float = 0.15
     grey: float = 0.1
 

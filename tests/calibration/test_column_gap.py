@@ -8,10 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ecgpage.calibration.assembly import assemble
-from ecgpage.calibration.column_gap import column_gap, without_gap
+from ecgpage.calibration.column_gap import FARTHEST, begin_on_lines, column_gap, without_gap
 from ecgpage.calibration.placement import place_traces
 from ecgpage.leads import LEADS
-from ecgpage.recording import LeadTrace
+from ecgpage.recording import ColumnLines, LeadTrace
 from tests.calibration.beating_page import SPEED, page
 
 
@@ -61,3 +61,50 @@ def test_strips_are_named_below_columns_with_gaps():
     placed = place_traces(traces, SPEED)
     assert [trace.lead.name for trace in placed.traces if trace.lead.strip] == ["V1"]
     assert any("II to V1" in note for note in placed.notes)
+
+
+def beginnings(traces):
+    """Where each column's paths begin less the time at which they do, mm."""
+    shorts = {trace.lead.column: trace for trace in traces if not trace.lead.strip}
+    return np.array([shorts[k].x[0] - SPEED * shorts[k].lead.start for k in sorted(shorts)])
+
+
+def late(traces, by):
+    """Each column's leads seen to begin so many mm late."""
+    return [
+        trace
+        if trace.lead.strip
+        else replace(trace, presence=(trace.x > trace.x[0] + by[trace.lead.column]).astype(float))
+        for trace in traces
+    ]
+
+
+def lines_where_columns_begin(gap, beside=0.0):
+    """Lines 5 mm apart, ``beside`` mm of where columns begin that stand ``gap`` mm apart."""
+    starts = {trace.lead.column: trace.x[0] for trace in parted(gap) if not trace.lead.strip}
+    return ColumnLines({column: x + beside - 15.0 for column, x in starts.items()}, 5.0)
+
+
+@settings(deadline=None, max_examples=20)
+@given(st.floats(1.0, 9.0), st.floats(-0.3, 0.3), st.lists(st.floats(0.0, 0.8), min_size=4, max_size=4))
+def test_columns_begin_on_the_lines_of_their_own_grids(gap, off, by):
+    """However roughly ends tell the blanks' width and where columns begin."""
+    apart = late(without_gap(parted(gap), gap + off / 3), by)
+    told = begin_on_lines(apart, gap + off / 3, lines_where_columns_begin(gap), SPEED)
+    np.testing.assert_allclose(np.diff(beginnings(told)), 0.0, atol=1e-6)
+    placed = place_traces(late(parted(gap), by), SPEED, lines_where_columns_begin(gap))
+    np.testing.assert_allclose(np.diff(beginnings(placed.traces)), 0.0, atol=1e-6)
+
+
+@pytest.mark.parametrize("beside", [2.5, FARTHEST + 0.1, -1.5])
+def test_columns_that_begin_between_lines_stay(beside):
+    traces = without_gap(parted(3.0), 3.2)
+    told = begin_on_lines(traces, 3.2, lines_where_columns_begin(3.0, beside), SPEED)
+    np.testing.assert_allclose(beginnings(told), beginnings(traces))
+
+
+def test_columns_whose_lines_are_not_told_stay():
+    traces, lines = without_gap(parted(3.0), 3.2), lines_where_columns_begin(3.0)
+    fewer = ColumnLines({column: place for column, place in lines.places.items() if column != 2}, 5.0)
+    np.testing.assert_allclose(beginnings(begin_on_lines(traces, 3.2, fewer, SPEED)), beginnings(traces))
+    assert begin_on_lines([], 3.0, lines, SPEED) == []

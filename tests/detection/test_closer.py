@@ -75,6 +75,20 @@ def test_a_wide_page_is_looked_at_squeezed_and_boxes_stay_in_page_pixels(width, 
     np.testing.assert_allclose([box.box for box in found], TRUE[:clear] if clear else np.zeros((0,)))
 
 
+@pytest.mark.parametrize(("height", "clear"), [(3000, 12), (1200, 0)])
+def test_a_tall_page_is_looked_at_squeezed(height, clear):
+    """Leads that are clear only on pages of the usual shape: on a page thrice as high as wide, and on one less high."""
+
+    def detector(flat):
+        picture_to_flat = np.linalg.inv(flat.page_to_picture)
+        usual = flat.size[0] < 1.1 * flat.size[1] and flat.size[0] < 1000
+        return [LeadBox(n, map_box(picture_to_flat, b), 0.8) for n, b in zip(LEADS, TRUE, strict=True) if usual]
+
+    found = detect_closely(detector, page(height, 1150))
+    assert len(found) == clear
+    np.testing.assert_allclose([box.box for box in found], TRUE[:clear] if clear else np.zeros((0,)))
+
+
 def test_very_long_paper_is_looked_at_squeezed_half_of_the_way_as_well():
     """A page eight times as wide as high whose leads are clear where it is 2 to 4 times as wide."""
     seen = []
