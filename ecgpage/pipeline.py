@@ -22,7 +22,13 @@ from ecgpage.calibration.patchwork import even_patchwork
 from ecgpage.calibration.placement import place_traces
 from ecgpage.calibration.pulse import find_pulse
 from ecgpage.calibration.row_bend import rows_refute
-from ecgpage.calibration.scale import calibrate, calibrate_again, runs_at, sure_pixels_per_second
+from ecgpage.calibration.scale import (
+    calibrate,
+    calibrate_again,
+    layout_scale,
+    runs_at,
+    sure_pixels_per_second,
+)
 from ecgpage.calibration.scale_reader import PrintedScale, ScaleReader, load_scale_reader
 from ecgpage.calibration.told_scale import FAST, apply_scale, at_speed, speed_is_told
 from ecgpage.calibration.traced_boxes import traced_boxes
@@ -157,12 +163,12 @@ class Pipeline:
         """Straighten a picture of a page of ``seconds`` and find its leads, whichever way up it is.
 
         A page without clear leads is also looked at turned by 90, 180 and 270 degrees; one whose names are hardly read
-        turned by 180, for upside down a page looks much alike. Where no arrangement explains well what is found, it is
-        looked at again, closer and squeezed, and looks that are explained alike are told together. The look is kept
-        that an arrangement explains best. What looks like a negative, and a picture on which no lead is found, is
-        looked at with bright and dark exchanged as well, and taken so if that is explained alike, or better where it
-        may be none. Returns (page, grid, leads, warnings), boxes in page pixels. Raises PageError for a picture too
-        small or too large.
+        turned by 180, for upside down a page looks much alike, but no scale is read there. Where no arrangement
+        explains well what is found, it is looked at again, closer and squeezed, and looks that are explained alike are
+        told together. The look is kept that an arrangement explains best. What looks like a negative, and a picture on
+        which no lead is found, is looked at with bright and dark exchanged as well, and taken so if that is explained
+        alike, or better where it may be none. Returns (page, grid, leads, warnings), boxes in page pixels. Raises
+        PageError for a picture too small or too large.
         """
         page, grid, leads, warnings = self._find_leads(image, seconds)
         bright = bright_over_dark(page, leads) if leads else SURE_NEGATIVE
@@ -181,28 +187,38 @@ class Pipeline:
         with self._clock("rectification"):
             page, grid = straighten_with_grid(image)
         with self._clock("detection"):
-            look, grid = self._turned_upright(page, grid)
+            look, grid = self._turned_upright(page, grid, seconds)
         if grid.found and not look.support.value:  # it may be a screen's raster
             with self._clock("rectification"):
                 page = straighten_without_grid(image)
             with self._clock("detection"):
-                plain, _ = self._turned_upright(page, nothing_found())
+                plain, _ = self._turned_upright(page, nothing_found(), seconds)
                 look, grid = (plain, nothing_found()) if plain.support.value else (look, grid)
         with self._clock("detection"):
             boxes, page = look.boxes, look.page
             leads, warnings = arrange(boxes, seconds, page.size, sure_pixels_per_second(grid)) if boxes else ((), ())
         return page, grid, leads, warnings
 
-    def _turned_upright(self, page: Page, grid: GridEstimate) -> tuple[_Look, GridEstimate]:
-        """The best look at the page, turned by the quarter turns that an arrangement explains best, and its grid."""
+    def _turned_upright(self, page: Page, grid: GridEstimate, seconds: float) -> tuple[_Look, GridEstimate]:
+        """The best look at a page of ``seconds``, turned by quarter turns, and its grid: where one of them makes a
+        printed scale legible that one, else the one that an arrangement explains best."""
         region, boxes = grid.region, self._detect(page, grid.region)
         tries = [self._best_look(page, boxes)]
         for turns in turns_to_try(boxes):
             turned = rotate_page(page, turns)
             there = region and map_box(np.linalg.inv(turned.page_to_picture) @ page.page_to_picture, region)
             tries.append(self._best_look(turned, self._detect(turned, there)))
-        best = _best_explained(tries)
+        legible = [look for look in tries if len(tries) > 1 and self._shows_scale(look, seconds)]
+        best = _best_explained(legible or tries)
         return best, grid if best.page is page else find_grid(best.page)
+
+    def _shows_scale(self, look: _Look, seconds: float) -> bool:
+        """Whether a scale is read surely on a page of ``seconds``, its millimetres told by its leads' lengths."""
+        scale = layout_scale(arrange(look.boxes, seconds, look.page.size)[0]) if look.boxes else None
+        if scale is None:
+            return False
+        rough = Calibration(np.diag([scale, scale, 1.0]), (scale, scale), "layout")
+        return self.printed_scale(look.page, rough) != PrintedScale()
 
     def _best_look(self, page: Page, boxes: list[LeadBox]) -> _Look:
         """The boxes or, of a page that no arrangement explains well, those of further looks: of all that are explained

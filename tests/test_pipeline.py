@@ -125,6 +125,41 @@ def test_a_page_that_is_well_explained_is_not_looked_at_again():
     assert detector.looks == 2  # at the page, and at the part of it that holds the leads
 
 
+class ScaleBelow:
+    """A reader that reads a scale where the page lies with this corner of its picture at the upper left."""
+
+    def __init__(self, below):
+        self.below, self.asked = below, 0
+
+    def __call__(self, page, calibration):
+        self.asked += 1
+        turned = page.page_to_picture[0, 0] < 0
+        return PrintedScale(25.0) if turned == self.below else PrintedScale()
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_a_page_lies_the_way_in_which_its_scale_is_read(turned):
+    """Leads are doubtful both ways, and explained better the wrong way."""
+
+    def told(width, upright):
+        names = NAMES_3X4 if upright else NAMES_3X4[::-1]  # in the same places of the picture
+        return 0.5, some_wrong(names) if upright != turned else names
+
+    detector = Rows(told)
+    reader = ScaleBelow(turned)
+    page, *_ = Pipeline(detector, None, scale_reader=reader).find_leads(PICTURE)
+    assert bool(page.page_to_picture[0, 0] < 0) == turned and reader.asked
+    page, *_ = Pipeline(detector, None).find_leads(PICTURE)
+    assert bool(page.page_to_picture[0, 0] < 0) != turned
+
+
+def test_a_page_of_clear_leads_is_not_asked_for_its_scale():
+    reader = ScaleBelow(True)
+    detector = Rows(lambda width, upright: (0.95, NAMES_3X4))
+    page, *_ = Pipeline(detector, None, scale_reader=reader).find_leads(PICTURE)
+    assert page.page_to_picture[0, 0] > 0 and not reader.asked
+
+
 @pytest.mark.parametrize("clear", [145, 155, 141], ids=["cut closely", "with a margin", "squeezed"])
 def test_the_look_is_kept_that_an_arrangement_explains_best(clear):
     """Names are right on one of the further looks only, told by its width in pixels."""

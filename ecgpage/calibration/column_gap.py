@@ -14,7 +14,7 @@ from ecgpage.calibration.assembly import biweight, lead_origins, time_origin
 from ecgpage.leads import MILLIMETERS_PER_SECOND
 from ecgpage.recording import ColumnLines, LeadTrace
 
-WIDEST, STEP = 10.0, 0.1
+WIDEST, STEP = 25.0, 0.1
 """Widest blank looked for, mm, and the steps between those tried."""
 
 NARROWEST = 0.7

@@ -102,9 +102,12 @@ def even_patchwork(
 
     traces: of the page's leads, on the calibration's paper; grid: what the calibration was made with.
     """
+    square = calibration.line_spacing
+    if calibration.source != "grid" or grid.bend < UNEVEN or not np.isfinite(square):
+        return calibration
     traces = [trace for trace in traces if trace.printed.any()]
-    square, panels = calibration.line_spacing, lead_panels(traces)
-    if calibration.source != "grid" or grid.bend < UNEVEN or not np.isfinite(square) or len(panels) < FEWEST:
+    panels = lead_panels(traces)
+    if len(panels) < FEWEST:
         return calibration
     maps = GridMaps.of(page)
     bare, whole = (GridMap(one, maps.page_to_image, square) for one in (maps.bare, maps.whole))

@@ -35,7 +35,7 @@ AROUND = (0.15, 0.3)
 USUAL_SHAPE = INPUT[1] / INPUT[0]
 """Width over height of the detector's input, which a squeezed page fills."""
 
-UNUSUAL = 1.6
+WIDE, TALL = 1.6, 2.0
 """How many times wider or higher than the usual shape a page is from which on, where leads are not clear, it is looked
 at squeezed to it: paper that runs fast or long looks so as at the usual speed, a tall figure's rows become larger."""
 
@@ -147,7 +147,7 @@ def _part(page: Page, region: Region) -> Page | None:
 def is_unusual(size: tuple[int, int]) -> bool:
     """Whether a page of this (height, width) is so wide or tall that it is also looked at squeezed."""
     shape = size[1] / size[0] / USUAL_SHAPE
-    return max(shape, 1 / shape) > UNUSUAL
+    return shape > WIDE or 1 / shape > TALL
 
 
 def squeezed(page: Page, share: float = 1.0) -> Page:

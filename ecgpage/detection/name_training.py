@@ -22,6 +22,10 @@ from ecgpage.training.engine import train
 RESOLUTION = (75.0, 150.0)
 """Dots per inch at which pages are drawn for reading."""
 
+ZOOMED, LEAST_ZOOM, MOST_ZOOM = 0.5, 0.6, 2.0
+"""Share of pages shown in a view larger or smaller than the usual one, and how many times at least and most: in further
+views, and on pages that print larger or smaller, names have other sizes."""
+
 EDGE_ERROR = 6.0
 """Pixels of the view by which a box's edges are off in training, standard deviation."""
 
@@ -34,8 +38,10 @@ class NameExamples:
 
     def __call__(self, page: DrawnPage, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
         page_to_picture, page_size = jittered_page(page, self.jitter, rng)
-        view, fit = page_view(page.image, page_to_picture, page_size, VIEW)
-        leads, boxes = place_leads(page, fit.matrix @ np.linalg.inv(page_to_picture), VIEW)
+        zoom = LEAST_ZOOM * (MOST_ZOOM / LEAST_ZOOM) ** rng.random() if rng.random() < ZOOMED else 1.0
+        shape = (round(zoom * VIEW[0]), round(zoom * VIEW[1]))
+        view, fit = page_view(page.image, page_to_picture, page_size, shape)
+        leads, boxes = place_leads(page, fit.matrix @ np.linalg.inv(page_to_picture), shape)
         boxes = boxes + rng.normal(0, EDGE_ERROR, boxes.shape)
         names = [NAMES.index("-aVR" if lead.inverted else lead.name) for lead in leads]
         return name_crops(relit(view, self.jitter, rng), boxes), np.array(names, np.int64)
