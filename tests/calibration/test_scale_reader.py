@@ -268,7 +268,8 @@ def test_the_pipeline_scales_each_lead_by_its_printed_gain(root):
     for limb in (10.0, 5.0):
         pipeline.scale_reader = lambda page, calibration, limb=limb: PrintedScale(25.0, (limb, 10.0))
         signals.append(pipeline.digitize(image, 500, 5000, LEADS).recording.signal)
-    np.testing.assert_allclose(signals[1][:, :6], 2 * signals[0][:, :6], rtol=1e-5)
+    rounding = 1e-7  # mV: where a trace crosses zero, its single precision is coarser than any share of it
+    np.testing.assert_allclose(signals[1][:, :6], 2 * signals[0][:, :6], rtol=1e-5, atol=rounding)
     np.testing.assert_allclose(signals[1][:, 6:], signals[0][:, 6:], rtol=1e-5)
 
 
