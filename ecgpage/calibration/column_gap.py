@@ -86,7 +86,7 @@ def begin_on_lines(traces: Sequence[LeadTrace], gap: float, lines: ColumnLines, 
     on_line = np.array([lines.places[column] - gap * column for column in columns]) - later
     half = lines.spacing / 2
     off = (on_line - begins + half) % lines.spacing - half
-    if np.median(np.abs(off)) > NEAR or np.abs(off).max() > FARTHEST:
+    if not (np.median(np.abs(off)) <= NEAR and np.abs(off).max() <= FARTHEST):  # nor where times are not known
         return list(traces)
     right = np.array(begins) + off
     moves = dict(zip(columns, right[0] - right, strict=True))
