@@ -133,7 +133,7 @@ def digitize(found: Found, truth: TruePage, pipeline: Pipeline, given: str) -> t
     paper_to_page, page_to_picture = calibration.paper_to_page, found.page.page_to_picture
     if all_given or given == "paper":
         paper_to_page = np.linalg.inv(page_to_picture) @ truth.paper_to_picture
-        calibration = replace(calibration, line_spacing=float("nan"))  # its lines lie elsewhere
+        calibration = replace(calibration, line_spacing=float("nan"), column_lines=None)  # its lines lie elsewhere
     elif given == "scale":
         along, across = paper_errors(truth, page_to_picture @ paper_to_page)
         paper_to_page = paper_to_page @ np.diag([1 / along, 1 / across, 1.0])
@@ -147,12 +147,12 @@ def digitize(found: Found, truth: TruePage, pipeline: Pipeline, given: str) -> t
         traces = list(timed)
     if all_given:
         calibration = replace(calibration, speed=truth.leads[0].speed, gains=true_gains(truth.leads))
-    speed, gains = calibration.speed, calibration.gains
+    speed, gains, lines = calibration.speed, calibration.gains, calibration.column_lines
     origin = true_origin(truth, paper_to_picture, bend)
-    placed = place_traces(traces, speed).traces
+    placed = place_traces(traces, speed, lines).traces
     begin = time_begins(placed, found.page, calibration) if placed else float("nan")
     if given == "traces":
-        placed = place_traces(true_traces(truth, paper_to_picture, traces, bend), speed).traces
+        placed = place_traces(true_traces(truth, paper_to_picture, traces, bend), speed, lines).traces
     known = origin if all_given or given == "origin" else begin
     read = assemble(placed, LEADS, truth.fs, samples, known, speed, gains)
     return tell_ends(*read, truth.fs).signal, (begin - origin) / speed, paper_to_picture

@@ -77,7 +77,7 @@ def read(page: DrawnPage, pipeline: Pipeline) -> Reading | None:
     if calibration is None or not np.isfinite(true):
         return None
     speed, gains, traces = calibration.speed, calibration.gains, digitized.traces
-    placed = place_traces(traces, speed)
+    placed = place_traces(traces, speed, calibration.column_lines)
     reference = printed_record(page, LEADS, FS, SAMPLES)
     # where the blanks stand open again, time runs through them
     open_again = without_gap(placed.traces, -placed.gap)

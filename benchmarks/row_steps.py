@@ -83,9 +83,10 @@ def main() -> None:
         except PageError as error:
             print(f"{picture.name}: {error}", flush=True)
             continue
-        if page.calibration is None:
+        calibration = page.calibration
+        if calibration is None:
             continue
-        for law in limb_laws(place_traces(page.traces, page.calibration.speed).traces):
+        for law in limb_laws(place_traces(page.traces, calibration.speed, calibration.column_lines).traces):
             found = gains(law)
             if np.isfinite(found).all() and len({trace.lead.start for trace, _ in law}) == 1:
                 rows.append([picture.stem, " ".join(trace.lead.name for trace, _ in law), *found, np.mean(found)])

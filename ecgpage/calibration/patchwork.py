@@ -15,6 +15,7 @@ import cv2
 import numpy as np
 
 from ecgpage.calibration.grid import GridEstimate
+from ecgpage.calibration.peaks import peak_offset
 from ecgpage.calibration.ripple import LEFT, GridMaps
 from ecgpage.calibration.scale import NESTED_SQUARE
 from ecgpage.geometry import apply_homography, bent_points
@@ -64,7 +65,7 @@ FINER, NESTED = 5, 1.1
 """Lines between strong ones, and how much higher their harmonic stands at least than those beside it."""
 
 _ROUNDS = 4  # in which panels that stray lose weight
-_PLACES = 100  # in a square at which lines are looked for
+_PLACES = 100  # in a square at which lines are looked for, before interpolation
 _NODES = 3.0  # mm between which a bend is taken as even
 _USUAL_HEIGHT = 40.0  # mm of a panel, where a single row does not tell
 _BLUR = 0.03  # mm of error in a panel's frequency, over its length
@@ -87,9 +88,9 @@ class Frequencies(NamedTuple):
     clear: np.ndarray
 
 
-class Lines(NamedTuple):
-    """Of upright lines of P panels that are as far apart as expected: heights (P,), and their places, squares from the
-    panel's middle."""
+class UprightLines(NamedTuple):
+    """Of upright lines of P panels that are as far apart as expected: heights (P,), and their places (P,), squares from
+    the panel's middle."""
 
     heights: np.ndarray
     places: np.ndarray
@@ -110,7 +111,7 @@ def even_patchwork(
     if len(panels) < FEWEST:
         return calibration
     maps = GridMaps.of(page)
-    bare, whole = (GridMap(one, maps.page_to_image, square) for one in (maps.bare, maps.whole))
+    bare, whole = (PanelReader(one, maps.page_to_image, square) for one in (maps.bare, maps.whole))
     seen = [one.upright_lines(calibration, panels).heights.sum() for one in (bare, whole)]
     shown = bare if seen[0] >= LEFT * seen[1] else whole
     even, on_even = replace(calibration, bend=None, line_spacing=float("nan")), panels
@@ -161,9 +162,12 @@ def lead_panels(traces: Sequence[LeadTrace]) -> list[Panel]:
 
 
 @dataclass(frozen=True)
-class GridMap:
-    """A page's map of the grid, (H, W) float32, the homography (3, 3) from page pixels to its own, and millimetres
-    between the grid's lines."""
+class PanelReader:
+    """Reads the grid's lines in panels, each by itself.
+
+    contrast: the page's map of the grid, (H, W) float32; page_to_image: homography (3, 3) from page pixels to its own;
+    square: millimetres between the grid's lines.
+    """
 
     contrast: np.ndarray
     page_to_image: np.ndarray
@@ -182,11 +186,11 @@ class GridMap:
                     ratios[number, axis], clear[number, axis] = told, True
         return Frequencies(ratios, clear)
 
-    def upright_lines(self, calibration: Calibration, panels: Sequence[Panel]) -> Lines:
+    def upright_lines(self, calibration: Calibration, panels: Sequence[Panel]) -> UprightLines:
         """What panels on the calibration's paper show of upright lines."""
         views = self._views(calibration, panels)
         waves = [_waves(view.mean(axis=0), per_mm, self.square, np.ones(1))[0] for view, per_mm in views]
-        return Lines(np.abs(waves).sum(axis=1), np.array([_place(wave) for wave in waves]))
+        return UprightLines(np.abs(waves).sum(axis=1), np.array([_place(wave) for wave in waves]))
 
     def _views(self, calibration: Calibration, panels: Sequence[Panel]) -> Iterator[tuple[np.ndarray, float]]:
         """The panels on flat paper, each with its middle in its view's, and pixels per mm."""
@@ -227,9 +231,11 @@ def _waves(profile: np.ndarray, per_mm: float, square: float, ratios: np.ndarray
 
 def _place(harmonics: np.ndarray) -> float:
     """The place of lines, squares from 0 to 1, whose harmonics (K,) these are."""
-    places = np.arange(_PLACES) / _PLACES
-    comb = harmonics * np.exp(2j * np.pi * np.outer(places, np.arange(1, len(harmonics) + 1)))
-    return float(places[int(comb.real.sum(axis=1).argmax())])
+    turns = np.outer(np.arange(_PLACES) / _PLACES, np.arange(1, len(harmonics) + 1))
+    comb = (harmonics * np.exp(2j * np.pi * turns)).real.sum(axis=1)
+    top = int(comb.argmax())
+    between = float(np.clip(peak_offset(comb[top - 1], comb[top], comb[(top + 1) % _PLACES]), -1, 1))
+    return (top + between) / _PLACES % 1.0
 
 
 def _exact_ratio(profile: np.ndarray, per_mm: float, square: float, near: float) -> float | None:

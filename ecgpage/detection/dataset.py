@@ -43,10 +43,10 @@ class PageExamples:
 
 def straighten(page: DrawnPage, size: tuple[int, int], jitter: Jitter, rng: np.random.Generator) -> Example:
     """Straighten a drawn page as the page stage would, a little off, and fit it into ``size`` (height, width); its
-    light is a little off too. Half of the wide and tall pages are squeezed, as at further looks, or a little more."""
+    light is a little off too. Wide and tall pages are squeezed at times, see ``Jitter``."""
     page_to_picture, page_size = jittered_page(page, jitter, rng)
-    if is_unusual(page_size) and rng.random() < 0.5:
-        usual = squeezed(Page(page.image, page_size, page_to_picture, True), rng.uniform(0.5, 1.25))
+    if is_unusual(page_size) and rng.random() < jitter.squeezed:
+        usual = squeezed(Page(page.image, page_size, page_to_picture, True), rng.uniform(*jitter.squeeze))
         page_to_picture, page_size = usual.page_to_picture, usual.size
     if rng.random() < jitter.turned:
         turned = rotate_page(Page(page.image, page_size, page_to_picture, True), int(rng.choice([1, 2, 2, 3])))

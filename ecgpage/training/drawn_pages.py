@@ -32,8 +32,10 @@ class Jitter:
     chance of such margins (else they are within ``corners``). close: chance of a view cut close around the leads, as
     pictures often are; around: what it shows beside them at most, of their common width and height. part: chance that
     only a part of the page is in view; part_size: its share of each side. turned: chance of a page lying on its side or
-    upside down, on which nothing is to be found: this is how the detector tells which way up a page is. light: how far
-    brightness, contrast and colours are off; grey: chance of a view without colours.
+    upside down, on which nothing is to be found: this is how the detector tells which way up a page is. squeezed:
+    chance that the detector is shown a wide or tall page squeezed as at its further looks, squeeze: how far, shares of
+    the way to the usual shape. light: how far brightness, contrast and colours are off; grey: chance of a view without
+    colours.
     """
 
     corners: float = 0.015
@@ -45,6 +47,8 @@ class Jitter:
     part: float = 0.08
     part_size: tuple[float, float] = (0.5, 0.95)
     turned: float = 0.15
+    squeezed: float = 0.5
+    squeeze: tuple[float, float] = (0.5, 1.25)
     light: float = 0.15
     grey: float = 0.1
 

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ecgpage.detection.closer import USUAL_SHAPE
 from ecgpage.detection.dataset import PageExamples, collate, straighten
 from ecgpage.detection.targets import lead_box, lead_targets
 from ecgpage.geometry import apply_homography
@@ -155,6 +156,24 @@ def test_close_view_is_filled_by_the_leads(page):
     for seed in range(4):
         boxes = straighten(page, SIZE, close, np.random.default_rng(seed)).boxes
         assert np.ptp(boxes[:, [0, 2]]) > 0.8 * SIZE[1] or np.ptp(boxes[:, [1, 3]]) > 0.8 * SIZE[0]
+
+
+def test_a_tall_page_is_shown_squeezed_with_its_boxes(page):
+    """A page above blank paper fills the input's height; squeezed to the usual shape, its width, and boxes with it."""
+    width, _ = page.paper_size
+    tall = replace(page, paper_size=(width, 3 * width))
+    plain, flat = (
+        straighten(tall, SIZE, replace(UNSPOILT, squeezed=chance, squeeze=(1.0, 1.0)), np.random.default_rng(0))
+        for chance in (0.0, 1.0)
+    )
+    assert flat.classes.tolist() == plain.classes.tolist() and len(flat.boxes) > 10
+    spread = [np.ptp(example.boxes[:, [0, 2]]) for example in (plain, flat)]
+    assert spread[1] > 3 * spread[0]
+    height = SIZE[1] / USUAL_SHAPE  # of what is seen, in the middle of the input's
+    expected = plain.boxes[:, [1, 3]] * height / SIZE[0] + (SIZE[0] - height) / 2
+    np.testing.assert_allclose(flat.boxes[:, [1, 3]], expected, atol=1.0)
+    plain, flat = (straighten(page, SIZE, replace(UNSPOILT, squeezed=k), np.random.default_rng(0)) for k in (0.0, 1.0))
+    np.testing.assert_array_equal(flat.boxes, plain.boxes)  # a page of the usual shape
 
 
 def test_page_without_leads_makes_an_example(page):
