@@ -23,6 +23,7 @@ from ecgpage.calibration.placement import place_traces
 from ecgpage.calibration.pulse import find_pulse
 from ecgpage.calibration.row_bend import rows_refute
 from ecgpage.calibration.scale import (
+    by_clear_squares,
     calibrate,
     calibrate_again,
     layout_scale,
@@ -291,12 +292,32 @@ class Pipeline:
             if better is calibration or (look and better.source != "grid"):
                 break
             calibration, traces = better, self._trace_leads(page, leads, better)
-        even = even_patchwork(page, calibration, traces, grid)
+        even = self._evened(page, grid, leads, calibration, traces)
         if rows_refute(traces, even):
             even = replace(even, bend=None)
         if even is not calibration:
             calibration, traces = even, self._trace_leads(page, leads, even)
         return calibration, traces
+
+    def _evened(
+        self,
+        page: Page,
+        grid: GridEstimate,
+        leads: Sequence[LeadBox],
+        calibration: Calibration,
+        traces: Sequence[LeadTrace],
+    ) -> Calibration:
+        """The calibration with millimetres by the panels of a figure, where the page is one; else itself.
+
+        A clear grid whose lines do not stand together may be one of many panels.
+        """
+        if calibration.source == "grid":
+            return even_patchwork(page, calibration, traces, grid)
+        by_squares = by_clear_squares(page, leads, grid)
+        if by_squares is None:
+            return calibration
+        even = even_patchwork(page, by_squares, self._trace_leads(page, leads, by_squares), grid)
+        return calibration if even is by_squares else even
 
     def _trace_leads(self, page: Page, leads: Sequence[LeadBox], calibration: Calibration) -> tuple[LeadTrace, ...]:
         return self._trace_on_paper(page, self._on_paper(leads, calibration), calibration)

@@ -19,6 +19,12 @@ import numpy as np
 from ecgpage.geometry import Bend
 from ecgpage.leads import MILLIMETERS_PER_SECOND, USUAL_GAINS, Gains
 
+RULED = 0.15
+"""Sway, mm, up to which a trace may be a ruled line or an axis; of two axes taken for strips 0.05, 0.07 mm."""
+
+CORNERS = 0.05, 0.95
+"""Quantiles of a trace's heights beyond which it may run along a frame's corners."""
+
 PRINTED = 0.35
 """Presence from which on a point of a trace counts as printed."""
 
@@ -133,6 +139,13 @@ class LeadTrace:
     def printed(self) -> np.ndarray:
         """Which points count as printed, (N,) bool."""
         return self.presence >= PRINTED
+
+    @property
+    def sway(self) -> float:
+        """Standard deviation of the printed heights, mm, the highest and the lowest twentieth counting as what is left,
+        for a frame's edge has corners; 0 where nothing is printed."""
+        heights = self.y[self.printed]
+        return float(np.std(np.clip(heights, *np.quantile(heights, CORNERS)))) if len(heights) else 0.0
 
     def moved(self, along: float) -> LeadTrace:
         """The trace and its lead's box moved along the time axis, mm; the lead's times stay."""

@@ -71,13 +71,17 @@ def _around(references: Sequence[np.ndarray], part: slice, fs: float) -> np.ndar
 
 
 def _foretold(values: np.ndarray, taps: np.ndarray, count: int) -> np.ndarray:
-    """What a linear filter of the taps (n, k), learnt but for ``count`` values at either end, makes of values (n,)."""
+    """What a linear filter of the taps (n, k), learnt but for ``count`` values at either end, makes of values (n,).
+
+    At the ends it goes no further than inside, for nothing is known there of how what is larger goes with the values.
+    """
     inner = slice(count, len(values) - count)
     centered = taps - taps[inner].mean(axis=0)
     products = centered[inner].T @ centered[inner]
     ridge = RIDGE * np.trace(products) / len(products) + _LEAST_VARIANCE
     aim = values[inner] - values[inner].mean()
-    return centered @ np.linalg.solve(products + ridge * np.eye(len(products)), centered[inner].T @ aim)
+    foretold = centered @ np.linalg.solve(products + ridge * np.eye(len(products)), centered[inner].T @ aim)
+    return np.clip(foretold, foretold[inner].min(), foretold[inner].max())
 
 
 def _follow_outwards(values: np.ndarray, spread: np.ndarray, beside: np.ndarray, count: int) -> None:

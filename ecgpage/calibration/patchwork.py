@@ -2,7 +2,7 @@
 
 Lines followed from panel to panel come out a little too narrow or too wide, by what the blanks between panels are off
 whole squares, and a bend that follows them stretches what is even. In each panel by itself the lines' frequency is
-told to a few hundredths of a per cent.
+told to a few hundredths of a per cent, and how they lean.
 """
 
 from __future__ import annotations
@@ -33,8 +33,19 @@ LOOKS = 2
 TRIED = 1 + np.linspace(-0.05, 0.05, 51)
 """Ratios of the lines' frequency to the calibration's that are tried."""
 
+HEIGHTS, AS_TOLD = np.geomspace(0.7, 1.43, 241), 0.04
+"""Ratios of the level lines' frequency to the calibration's at which rows of panels may have been taken for lines, and
+share by which one differs from 1 at least."""
+
+TALLER, AGREED = 1.5, 0.9
+"""How much higher level lines are at such a ratio than near 1, over all panels, at least, and share of the panels in
+which they are higher."""
+
+LEANS = np.linspace(-0.06, 0.06, 61)
+"""Leans of the lines that are tried."""
+
 CLEAR = 1.5
-"""Height of a panel's lines at their own frequency over the usual one at others, from which on they tell it."""
+"""Height of a panel's lines at their own frequency or lean over the usual one at others, from which on they tell it."""
 
 EVEN = 0.001
 """Share by which panels' squares may differ, in the mean, from those of flat paper seen in perspective."""
@@ -48,8 +59,8 @@ LEAST_GAIN = 0.97
 pixels are a little clearer where paper that is none's follows their steps."""
 
 UNTOLD, PERSPECTIVE = 0.02, 1e-4
-"""Standard deviations, before panels are asked, of the squares' height and of a homography's two terms of perspective,
-1/mm."""
+"""Standard deviations, before panels are asked, of the squares' height and of what both kinds of lines lean, and of a
+homography's two terms of perspective, 1/mm."""
 
 PIXELS_PER_MM = (6.0, 12.0)
 """Of the views of panels, fewest and most."""
@@ -67,6 +78,7 @@ FINER, NESTED = 5, 1.1
 _ROUNDS = 4  # in which panels that stray lose weight
 _PLACES = 100  # in a square at which lines are looked for, before interpolation
 _NODES = 3.0  # mm between which a bend is taken as even
+_SLICE = 2.0  # mm of the lines' length that tell their places together
 _USUAL_HEIGHT = 40.0  # mm of a panel, where a single row does not tell
 _BLUR = 0.03  # mm of error in a panel's frequency, over its length
 
@@ -80,12 +92,14 @@ class Panel(NamedTuple):
     y1: float
 
 
-class Frequencies(NamedTuple):
-    """Of upright and of level lines of P panels: ratios (P, 2) of their frequency to the expected one, and whether they
-    tell it clearly."""
+class PanelLines(NamedTuple):
+    """Of upright and of level lines of P panels: ratios (P, 2) of their frequency to the expected one and leans (P, 2),
+    mm that they move aside over a millimetre of their length, and whether they tell it clearly, (P, 2) each."""
 
     ratios: np.ndarray
-    clear: np.ndarray
+    leans: np.ndarray
+    even: np.ndarray
+    straight: np.ndarray
 
 
 class UprightLines(NamedTuple):
@@ -104,7 +118,7 @@ def even_patchwork(
     traces: of the page's leads, on the calibration's paper; grid: what the calibration was made with.
     """
     square = calibration.line_spacing
-    if calibration.source != "grid" or grid.bend < UNEVEN or not np.isfinite(square):
+    if calibration.source != "grid" or not np.isfinite(square):
         return calibration
     traces = [trace for trace in traces if trace.printed.any()]
     panels = lead_panels(traces)
@@ -115,14 +129,20 @@ def even_patchwork(
     seen = [one.upright_lines(calibration, panels).heights.sum() for one in (bare, whole)]
     shown = bare if seen[0] >= LEFT * seen[1] else whole
     even, on_even = replace(calibration, bend=None, line_spacing=float("nan")), panels
+    ratio = shown.level_ratio(even, panels)
+    if ratio is None and grid.bend < UNEVEN:
+        return calibration
+    if ratio is not None:
+        taller = np.diag([1.0, ratio, 1.0])
+        even, on_even = _corrected(even, taller), _moved(on_even, taller)
     for _ in range(LOOKS):
-        correction = evening(on_even, shown.frequencies(even, on_even))
+        correction = evening(on_even, shown.lines(even, on_even))
         if correction is None:
             return calibration
         even, on_even = _corrected(even, correction), _moved(on_even, correction)
     lines, now = shown.upright_lines(even, on_even), shown.upright_lines(calibration, panels)
     clear = lines.heights.sum() >= LEAST_GAIN * now.heights.sum()
-    if not clear or not lie_elsewhere(on_even, lines.places, square):
+    if not clear or not (ratio is not None or lie_elsewhere(on_even, lines.places, square)):
         return calibration
     return replace(even, column_lines=_by_columns(traces, on_even, lines.places, square))
 
@@ -173,18 +193,39 @@ class PanelReader:
     page_to_image: np.ndarray
     square: float
 
-    def frequencies(self, calibration: Calibration, panels: Sequence[Panel]) -> Frequencies:
-        """How far apart panels on the calibration's paper show lines."""
-        ratios, clear = np.ones((len(panels), 2)), np.zeros((len(panels), 2), bool)
+    def lines(self, calibration: Calibration, panels: Sequence[Panel]) -> PanelLines:
+        """How far apart panels on the calibration's paper show lines, and how far these lean."""
+        ratios, leans = np.ones((len(panels), 2)), np.zeros((len(panels), 2))
+        even, straight = np.zeros((2, len(panels), 2), bool)
         for number, (view, per_mm) in enumerate(self._views(calibration, panels)):
-            for axis in (0, 1):
-                profile = view.mean(axis=axis)
+            for axis, across in enumerate((view, view.T)):
+                profile = across.mean(axis=0)
                 heights = np.abs(_waves(profile, per_mm, self.square, TRIED)).sum(axis=1)
                 best = int(heights.argmax())
                 told = _exact_ratio(profile, per_mm, self.square, TRIED[best])
                 if 0 < best < len(TRIED) - 1 and heights[best] > CLEAR * np.median(heights) and told is not None:
-                    ratios[number, axis], clear[number, axis] = told, True
-        return Frequencies(ratios, clear)
+                    ratios[number, axis], even[number, axis] = told, True
+                lean = _lean(across, per_mm, self.square)
+                if lean is not None:
+                    leans[number, axis], straight[number, axis] = lean, True
+        return PanelLines(ratios, leans, even, straight)
+
+    def level_ratio(self, calibration: Calibration, panels: Sequence[Panel]) -> float | None:
+        """The ratio of the level lines' frequency to the expected one where that is far from 1, in most panels alike.
+
+        A lattice through all rows of a figure has the rows' own rhythm. None where the lines are as expected.
+        """
+        views = self._views(calibration, panels)
+        waves = [_waves(view.mean(axis=1), per_mm, self.square, HEIGHTS) for view, per_mm in views]
+        heights = np.array([np.abs(wave).sum(axis=1) for wave in waves])
+        heights /= np.median(heights, axis=1, keepdims=True)
+        near = np.abs(np.log(HEIGHTS)) < AS_TOLD
+        best = int(np.where(near, 0.0, heights.sum(axis=0)).argmax())
+        if best in (0, len(HEIGHTS) - 1):
+            return None
+        there, here = heights[:, best - 1 : best + 2].max(axis=1), heights[:, near].max(axis=1)
+        agreed = np.mean(there > here) >= AGREED
+        return float(HEIGHTS[best]) if agreed and there.sum() >= TALLER * here.sum() else None
 
     def upright_lines(self, calibration: Calibration, panels: Sequence[Panel]) -> UprightLines:
         """What panels on the calibration's paper show of upright lines."""
@@ -229,6 +270,19 @@ def _waves(profile: np.ndarray, per_mm: float, square: float, ratios: np.ndarray
     return np.stack([np.exp(-2j * np.pi * order * np.outer(ratios, x)) @ shown for order in orders], axis=1)
 
 
+def _lean(view: np.ndarray, per_mm: float, square: float) -> float | None:
+    """How far a view's (H, W) upright lines lean to the right, going down; None where they do not tell."""
+    slices = np.array_split(view, max(2, round(len(view) / (_SLICE * per_mm))))
+    waves = np.array([_waves(part.mean(axis=0), per_mm, square, np.ones(1))[0] for part in slices])
+    length = len(view) / len(slices) / per_mm
+    turns = np.multiply.outer(np.outer(LEANS, _steps(len(slices)) * length), np.arange(1, waves.shape[1] + 1)) / square
+    heights = np.abs((waves * np.exp(2j * np.pi * turns)).sum(axis=1)).sum(axis=1)
+    best = int(heights.argmax())
+    if not (0 < best < len(LEANS) - 1 and heights[best] > CLEAR * np.median(heights)):
+        return None
+    return float(LEANS[best] + peak_offset(*heights[best - 1 : best + 2]) * (LEANS[1] - LEANS[0]))
+
+
 def _place(harmonics: np.ndarray) -> float:
     """The place of lines, squares from 0 to 1, whose harmonics (K,) these are."""
     turns = np.outer(np.arange(_PLACES) / _PLACES, np.arange(1, len(harmonics) + 1))
@@ -270,34 +324,44 @@ def _exact_ratio(profile: np.ndarray, per_mm: float, square: float, near: float)
     return near / (1 + float(slope))
 
 
-def evening(panels: Sequence[Panel], told: Frequencies) -> np.ndarray | None:
-    """The homography, (3, 3) in mm, to paper on which the panels' lines are evenly as far apart as expected.
+def evening(panels: Sequence[Panel], told: PanelLines) -> np.ndarray | None:
+    """The homography, (3, 3) in mm, to paper on which the panels' lines are upright and level, and evenly as far apart
+    as expected.
 
     None where too few panels tell, or lines are not those of flat paper in perspective.
     """
-    clear = told.clear
-    if clear[:, 0].sum() < max(FEWEST, len(panels) / 2):
+    upright = told.even[:, 0]
+    if upright.sum() < max(FEWEST, len(panels) / 2):
         return None
     boxes = np.array(panels)
-    weights = (clear * np.square((boxes[:, 2:] - boxes[:, :2]) / _BLUR)).T.ravel()
+    sizes = np.square((boxes[:, 2:] - boxes[:, :2]) / _BLUR)
+    weights = np.concatenate([(told.even * sizes).T, (told.straight * sizes[:, ::-1]).T]).ravel()
     centers = (boxes[:, :2] + boxes[:, 2:]) / 2
-    middle = centers[clear[:, 0]].mean(axis=0)
+    middle = centers[upright].mean(axis=0)
     x, y = (centers - middle).T
     one, none = np.ones_like(x), np.zeros_like(x)
-    # logarithms of the slopes of (a x, e y) / (1 + g x + h y), along x and along y, to the first order
-    along, across = np.stack([one, none, -2 * x, -y], axis=1), np.stack([none, one, -x, -2 * y], axis=1)
-    design, slopes = np.concatenate([along, across]), np.log(told.ratios).T.ravel()
-    held = np.diag([0.0, *np.array([UNTOLD, PERSPECTIVE, PERSPECTIVE]) ** -2])
+    # to the first order, for (a x + s y, r x + e y) / (1 + g x + h y): logarithms of the slopes along x and along y,
+    # and how lines lean that it makes upright, and those that it makes level; terms are log a, log e, g, h, s, r
+    design = np.concatenate(
+        [
+            np.stack([one, none, -2 * x, -y, none, none], axis=1),
+            np.stack([none, one, -x, -2 * y, none, none], axis=1),
+            np.stack([none, none, none, x, -one, none], axis=1),
+            np.stack([none, none, y, none, none, -one], axis=1),
+        ]
+    )
+    shown = np.concatenate([np.log(told.ratios).T, told.leans.T]).ravel()
+    held = np.diag([0.0, *np.array([UNTOLD, PERSPECTIVE, PERSPECTIVE, UNTOLD, UNTOLD]) ** -2])
     trust = weights
     for _ in range(_ROUNDS):
-        terms = np.linalg.solve(design.T @ (design * trust[:, None]) + held, design.T @ (trust * slopes))
-        off = slopes - design @ terms
+        terms = np.linalg.solve(design.T @ (design * trust[:, None]) + held, design.T @ (trust * shown))
+        off = shown - design @ terms
         trust = weights / (1 + np.square(off / EVEN))
-    if np.median(np.abs(off[: len(x)][clear[:, 0]])) > EVEN:
+    if np.median(np.abs(off[: len(x)][upright])) > EVEN:
         return None
     to_middle = np.array([[1, 0, -middle[0]], [0, 1, -middle[1]], [0, 0, 1.0]])
-    a, e = np.exp(terms[:2])
-    return np.linalg.inv(to_middle) @ np.array([[a, 0, 0], [0, e, 0], [*terms[2:], 1.0]]) @ to_middle
+    (a, e), (g, h, s, r) = np.exp(terms[:2]), terms[2:]
+    return np.linalg.inv(to_middle) @ np.array([[a, s, 0], [r, e, 0], [g, h, 1.0]]) @ to_middle
 
 
 def lie_elsewhere(panels: Sequence[Panel], places: np.ndarray, square: float) -> bool:

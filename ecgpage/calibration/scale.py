@@ -46,17 +46,12 @@ def calibrate(page: Page, leads: Sequence[LeadBox], grid: GridEstimate, doubted:
     grid, or where it contradicts the leads, the page is taken as evenly scaled by the leads' lengths (source "layout").
     Raises PageError where there is neither a grid nor a lead of known duration.
     """
-    if grid.lattice_to_page is not None:
-        square = square_millimeters(leads, grid, doubted)
-        if square is not None:
-            paper_to_page = grid.lattice_to_page @ np.diag([1 / square, 1 / square, 1.0])
-            calibration = _from_lattice(page, paper_to_page, "grid")
-            lines = read_lines(page, grid, calibration.paper_to_page, square, doubted)
-            if lines.stand:
-                speed = paper_speed(leads, grid, square)
-                usual = square in USUAL_SQUARES
-                spacing = square if usual and grid.tells_lines else float("nan")
-                return replace(calibration, speed=speed, bend=lines.bend, usual_squares=usual, line_spacing=spacing)
+    square = square_millimeters(leads, grid, doubted) if grid.found else None
+    if square is not None:
+        by_grid = _by_squares(page, leads, grid, square)
+        lines = read_lines(page, grid, by_grid.paper_to_page, square, doubted)
+        if lines.stand:
+            return replace(by_grid, bend=lines.bend)
     scale = layout_scale(leads)
     if scale is None:
         raise PageError(
@@ -64,6 +59,15 @@ def calibrate(page: Page, leads: Sequence[LeadBox], grid: GridEstimate, doubted:
             "unknown; is the whole page in view?"
         )
     return _from_lattice(page, np.diag([scale, scale, 1.0]), "layout")
+
+
+def by_clear_squares(page: Page, leads: Sequence[LeadBox], grid: GridEstimate) -> Calibration | None:
+    """The calibration by the squares of a clear grid, whether its lines stand together or not, as those do not that
+    begin anew in every panel of a figure. None where no clear grid tells lines or it does not agree with the leads."""
+    if not (grid.found and grid.tells_lines and grid.strength >= CLEAR):
+        return None
+    square = square_millimeters(leads, grid)
+    return None if square is None else _by_squares(page, leads, grid, square)
 
 
 def calibrate_again(
@@ -96,6 +100,14 @@ def calibrate_again(
     if by_grid:
         return calibration if bend is None else replace(calibration, bend=bend)
     return replace(_from_lattice(page, paper_to_page, "layout"), bend=bend)
+
+
+def _by_squares(page: Page, leads: Sequence[LeadBox], grid: GridEstimate, square: float) -> Calibration:
+    """Millimetres by a grid's squares of ``square`` mm on flat paper."""
+    calibration = _from_lattice(page, grid.lattice_to_page @ np.diag([1 / square, 1 / square, 1.0]), "grid")
+    usual = square in USUAL_SQUARES
+    spacing = square if usual and grid.tells_lines else float("nan")
+    return replace(calibration, speed=paper_speed(leads, grid, square), usual_squares=usual, line_spacing=spacing)
 
 
 def sure_pixels_per_second(grid: GridEstimate) -> float | None:

@@ -14,7 +14,7 @@ from scipy.optimize import linear_sum_assignment
 
 from ecgpage.calibration.in_step import law_residual
 from ecgpage.leads import LEADS
-from ecgpage.recording import LeadTrace
+from ecgpage.recording import RULED, LeadTrace
 
 SAME = -12.0
 """dB of a strip's difference to a short lead, over the larger of the two, below which they are the same lead; other
@@ -32,9 +32,8 @@ READ = 2.0
 SHORTEST = 20.0
 """mm that a strip and a short lead must both show to be compared."""
 
-FLAT, FLATTER = 0.15, 0.25
-"""Deviation, mm, up to which a strip may be a ruled line or an axis, and share of its lead's that it then has at most;
-of two axes taken for strips it was 0.05 and 0.07 mm."""
+FLATTER = 0.25
+"""Share of its lead's sway that a strip has at most which is a ruled line or an axis."""
 
 
 def name_strips(traces: Sequence[LeadTrace]) -> tuple[list[LeadTrace], tuple[str, ...]]:
@@ -65,17 +64,12 @@ def part_ruled(traces: Sequence[LeadTrace]) -> tuple[list[LeadTrace], list[LeadT
 
     traces: of one page, strips under the names of the leads that they repeat.
     """
-    short = {trace.lead.name: _deviation(trace) for trace in traces if not trace.lead.strip}
+    short = {trace.lead.name: trace.sway for trace in traces if not trace.lead.strip}
     parts: tuple[list[LeadTrace], list[LeadTrace]] = ([], [])
     for trace in traces:
-        most = min(FLAT, FLATTER * short.get(trace.lead.name, 0.0))
-        parts[trace.lead.strip and _deviation(trace) < most].append(trace)
+        most = min(RULED, FLATTER * short.get(trace.lead.name, 0.0))
+        parts[trace.lead.strip and trace.sway < most].append(trace)
     return parts
-
-
-def _deviation(trace: LeadTrace) -> float:
-    """Deviation of a trace's heights from their mean, mm; 0 where nothing is printed."""
-    return float(np.std(trace.y[trace.printed])) if trace.printed.any() else 0.0
 
 
 def _named(strip: LeadTrace, name: str) -> LeadTrace:

@@ -11,13 +11,16 @@ from ecgpage.digitization.crop import ROWS_PER_MM, CropPadding, crop_geometry
 from ecgpage.digitization.digitizer import Digitizer
 from ecgpage.digitization.explaining import explain_away
 from ecgpage.geometry import Bend
-from ecgpage.recording import LeadBox, LeadTrace
+from ecgpage.recording import PRINTED, RULED, LeadBox, LeadTrace
 
 STRAY = 4.0
 """Millimetres off its row's line from which on a trace is doubtful: an ECG spends most of its time near 0 mV."""
 
 VAGUE_SPREAD = 1.0
 """Mean spread, millimetres, from which on a trace is doubtful."""
+
+TWICE = 0.5
+"""Share of its points that a trace has in common with another row's from which on it follows that row."""
 
 EVEN = 0.3
 """Pitches that a row may be off where evenly spaced rows would have it."""
@@ -53,8 +56,9 @@ def trace_rows(
 
     Arguments as of ``Digitizer.trace``; ``row`` tells which leads stand beside each other. Where several traces cross a
     lead's box, the box alone does not tell which is meant: a trace far from its row's line, or vague, is traced again
-    with that line shown to the network, and the one nearer to the line is kept. One that is far off and vague even then
-    lies in a wrong box: what is read in one of the other leads' usual height about the line is kept if it is neither.
+    with that line shown to the network, and the one nearer to the line is kept. One that is far off even then, and
+    vague, a ruled line or another row's trace, lies in a wrong box, as does one whose box is far off: what is read in
+    one of the other leads' usual height about the line is kept if it is neither far off nor vague.
     Heights that are vague then are told anew: ink that another trace explains is not this one's. A trace that runs into
     its crop's upper or lower edge, as under a box that is too short, is traced again in a taller one. Where nothing is
     printed, nothing is looked for again.
@@ -66,7 +70,11 @@ def trace_rows(
     for k, other in zip(doubtful, again, strict=True):
         if _off(other, lines[k]) < _off(traces[k], lines[k]):
             traces[k] = other
-    lost = [k for k in doubtful if _off(traces[k], lines[k]) > STRAY and _is_vague(traces[k])]
+    lost = [
+        k
+        for k, trace in enumerate(traces)
+        if trace.printed.any() and _lies_in_a_wrong_box(trace, lines[k], traces, lines)
+    ]
     usual = [trace.lead.box[3] - trace.lead.box[1] for k, trace in enumerate(traces) if k not in lost]
     if lost and usual:
         lower = [_at_height(leads[k], lines[k], float(np.median(usual))) for k in lost]
@@ -91,7 +99,8 @@ def row_lines(traces: Sequence[LeadTrace]) -> list[float]:
     """Where each trace's row has its zero line, paper y in mm, NaN where no trace of the row is printed.
 
     The median over the row's leads of their medians: one that follows another row's trace does not move it. Of five or
-    more rows of a single lead each, one that is not where the others' even spacing has it is put there.
+    more rows, leads that are not where the others' even spacing has their row do not count beside those that are, and a
+    row of a single lead that is not is put there.
     """
     middles: dict[int, list[float]] = {}
     for trace in traces:
@@ -99,12 +108,15 @@ def row_lines(traces: Sequence[LeadTrace]) -> list[float]:
             middles.setdefault(trace.lead.row, []).append(middle)
     lines = {row: float(np.median(values)) for row, values in middles.items()}
     rows = np.array(sorted(lines))
-    if len(rows) >= FEWEST_EVEN and all(len(values) == 1 for values in middles.values()):
+    if len(rows) >= FEWEST_EVEN:
         heights = np.array([lines[row] for row in rows])
         before, after = np.triu_indices(len(rows), 1)
         pitch = float(np.median((heights[after] - heights[before]) / (rows[after] - rows[before])))
         even = pitch * rows + np.median(heights - pitch * rows)
-        lines |= {row: y for row, y, seen in zip(rows, even, heights, strict=True) if abs(seen - y) > EVEN * abs(pitch)}
+        for row, y in zip(rows, even, strict=True):
+            near = [value for value in middles[row] if abs(value - y) <= EVEN * abs(pitch)]
+            if near or len(middles[row]) == 1:
+                lines[row] = float(np.median(near or y))
     return [float(lines.get(trace.lead.row, np.nan)) for trace in traces]
 
 
@@ -159,6 +171,27 @@ def _near(points: np.ndarray, reach: int) -> np.ndarray:
 
 def _is_doubtful(trace: LeadTrace, line: float) -> bool:
     return _off(trace, line) > STRAY or _is_vague(trace)
+
+
+def _lies_in_a_wrong_box(trace: LeadTrace, line: float, traces: Sequence[LeadTrace], lines: Sequence[float]) -> bool:
+    """Whether a trace's box is far from its row's line, or the trace is and is none of its lead's."""
+    _, top, _, bottom = trace.lead.box
+    if not top - STRAY <= line <= bottom + STRAY:
+        return True
+    astray = _off(trace, line) > STRAY
+    return astray and (_is_vague(trace) or trace.sway < RULED or _follows_another(trace, traces, lines))
+
+
+def _follows_another(trace: LeadTrace, traces: Sequence[LeadTrace], lines: Sequence[float]) -> bool:
+    """Whether a trace is mostly that of a lead of another row, which lies where its own row's line is."""
+    for other, line in zip(traces, lines, strict=True):
+        if other.lead.row == trace.lead.row or not _off(other, line) <= STRAY:
+            continue
+        y, presence = (np.interp(trace.x, other.x, part, 0.0, 0.0) for part in (other.y, other.presence))
+        common = trace.printed & (presence >= PRINTED) & (np.abs(y - trace.y) < SAME)
+        if common.sum() > TWICE * trace.printed.sum() > 0:
+            return True
+    return False
 
 
 def _off(trace: LeadTrace, line: float) -> float:

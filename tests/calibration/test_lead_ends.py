@@ -56,6 +56,16 @@ def test_hidden_ends_are_told_by_the_strip(seed, late, size):
     np.testing.assert_array_equal(np.isfinite(told), np.isfinite(hidden))
 
 
+@pytest.mark.parametrize("jump", [-30.0, 3.0, 30.0])
+def test_ends_go_no_further_than_the_strip_inside(jump):
+    """As where the strip is no lead's, and follows a frame's upright line at the lead's end."""
+    signal, true, deviation = record()
+    signal[FIRST - 8 : FIRST + 4, 0] += jump
+    hidden, deviation = hide(signal, deviation, 0.05)
+    told, _ = tell_ends(hidden, deviation, FS)
+    assert np.abs(told[FIRST:LAST, 1]).max() < 2 * np.nanmax(np.abs(true[:, 1]))
+
+
 def test_ends_that_are_read_surely_stay():
     signal, _, deviation = record()
     deviation[FIRST:LAST, 1] = 0.0001

@@ -60,13 +60,15 @@ def traces_on(calibration):
     return traces
 
 
-def off_by(ratio, perspective=0.0, bend=None):
-    """A calibration whose millimetres are too large by a ratio at the picture's middle, and by perspective."""
+def off_by(ratio, perspective=0.0, bend=None, leans=(0.0, 0.0), taller=1.0):
+    """A calibration whose millimetres are too large by a ratio at the picture's middle, upright ones so many times more
+    so, and by perspective, and whose upright and level lines lean."""
     to_middle = np.array([[1, 0, -150.0], [0, 1, -72.0], [0, 0, 1]])
-    lean = np.linalg.inv(to_middle) @ np.array([[ratio, 0, 0], [0, ratio, 0], [perspective, 0, 1]]) @ to_middle
-    paper_to_page = np.diag([PER_MM, PER_MM, 1]) @ lean
-    scale = ratio * PER_MM
-    return Calibration(paper_to_page / paper_to_page[2, 2], (scale, scale), "grid", bend=bend, line_spacing=5.0)
+    upright, level = leans
+    moved = np.array([[ratio, ratio * upright, 0], [ratio * level, ratio * taller, 0], [perspective, 0, 1]])
+    paper_to_page = np.diag([PER_MM, PER_MM, 1]) @ np.linalg.inv(to_middle) @ moved @ to_middle
+    scale = (ratio * PER_MM, ratio * taller * PER_MM)
+    return Calibration(paper_to_page / paper_to_page[2, 2], scale, "grid", bend=bend, line_spacing=5.0)
 
 
 @pytest.mark.parametrize(("ratio", "perspective"), [(0.97, 0.0), (1.012, 0.0), (1.0, 2e-5), (1.025, -3e-5)])
@@ -85,6 +87,27 @@ def test_panels_tell_the_millimetre(ratio, perspective, fine):
         np.testing.assert_allclose(length, 20 / PER_MM, rtol=tolerance)
     np.testing.assert_allclose(even.pixels_per_mm[0], PER_MM, rtol=5e-3)
     assert even.bend is None and np.isnan(even.line_spacing)
+
+
+@pytest.mark.parametrize("leans", [(0.008, 0.0), (-0.025, 0.0), (0.0, 0.006), (0.012, -0.008)])
+@pytest.mark.parametrize("perspective", [0.0, 3e-5])
+def test_lines_that_lean_are_put_upright_and_level(leans, perspective):
+    calibration = off_by(1.0, perspective, leans=leans)
+    even = even_patchwork(figure(), calibration, traces_on(calibration), UNEVEN_GRID)
+    on_paper = np.linalg.inv(even.paper_to_page)
+    places = np.array([[30.0, 20], [150, 70], [270, 120]]) * PER_MM
+    for axis in (0, 1):
+        moved = places + 20 * np.eye(2)[axis]
+        step = apply_homography(on_paper, moved) - apply_homography(on_paper, places)
+        np.testing.assert_allclose(step[:, 1 - axis] / step[:, axis], 0.0, atol=1e-3)
+
+
+@pytest.mark.parametrize("taller", [0.8, 0.85, 1.2])
+@pytest.mark.parametrize("grid", [UNEVEN_GRID, nothing_found()])
+def test_rows_of_panels_taken_for_lines_are_told(taller, grid):
+    calibration = off_by(1.0, taller=taller)
+    even = even_patchwork(figure(), calibration, traces_on(calibration), grid)
+    np.testing.assert_allclose(even.pixels_per_mm, PER_MM, rtol=5e-3)
 
 
 def test_what_a_bend_made_of_them_is_left_out():

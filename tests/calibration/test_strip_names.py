@@ -108,6 +108,18 @@ def test_an_axis_taken_for_a_strip_is_left_out():
     assert len(placed.traces) == 12
 
 
+def test_a_frame_taken_for_a_strip_is_left_out():
+    """Its lower edge, from which reading jumps up the upright ones."""
+    traces = page(0.0, ("II",))
+    strip = next(trace for trace in traces if trace.lead.strip)
+    frame = ruled(strip, 0.06)
+    count = len(frame.y)
+    for upright in (0.0, 0.25, 0.5, 0.75):
+        frame.y[round(upright * count) : round((upright + 0.01) * count)] -= 30.0
+    kept, left = part_ruled([frame if trace is strip else trace for trace in traces])
+    assert [trace.lead.strip for trace in left] == [True] and len(kept) == 12
+
+
 def test_the_strip_of_a_flat_lead_stays():
     traces = [ruled(trace, 0.06) if trace.lead.name == "II" else trace for trace in page(0.0, ("II",))]
     kept, left = part_ruled(traces)

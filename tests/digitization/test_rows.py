@@ -74,6 +74,45 @@ def test_a_trace_lost_in_a_far_too_high_box_is_traced_in_a_usual_one_about_its_r
     assert asked[1:] == [[("I", 0.0, 60.0)]]  # alone, it tells its row itself
 
 
+SIX_ROWS = [lead(name, row) for row, name in enumerate(("I", "II", "III", "aVR", "aVL", "aVF"))]
+
+
+@pytest.mark.parametrize(
+    ("box", "shown", "sway", "kept"),
+    [
+        ((22.0, 48.0), 30.0, 1.0, False),  # the row above, even beside its own row's line
+        ((22.0, 48.0), 36.0, 0.0, False),  # a ruled line between the rows
+        ((22.0, 48.0), 36.0, 1.0, True),  # a lead that leaves its row's line
+        ((30.0, 38.0), 47.0, 1.0, False),  # its own row, on the edge of a box that is far above
+    ],
+)
+def test_a_lead_in_a_wrong_box_is_traced_in_one_about_its_row(box, shown, sway, kept):
+    between = replace(SIX_ROWS[2], box=(10.0, box[0], 70.0, box[1]))
+    waves = np.sin(np.linspace(0, 20, 100))
+
+    class Between:
+        def trace(self, image, paper_to_picture, leads, zeros=None, bend=None):
+            heights = [shown if box == between else 20.0 * box.row + 10 for box in leads]
+            traces = [trace_at(box, y) for box, y in zip(leads, heights, strict=True)]
+            return [replace(trace, y=trace.y + (sway if trace.lead == between else 1.0) * waves) for trace in traces]
+
+    traces = trace_rows(Between(), np.zeros((2, 2, 3), np.uint8), np.eye(3), [*SIX_ROWS[:2], between, *SIX_ROWS[3:]])
+    assert np.median(traces[2].y) == pytest.approx(shown if kept else 50.0, abs=0.2)
+    others = [np.median(trace.y) for k, trace in enumerate(traces) if k != 2]
+    np.testing.assert_allclose(others, [10.0, 30.0, 70.0, 90.0, 110.0], atol=0.2)
+
+
+@pytest.mark.parametrize("wrong", range(6))
+def test_of_two_leads_in_a_row_the_one_in_its_even_place_tells_the_line(wrong):
+    leads = [
+        *SIX_ROWS,
+        *(replace(one, name=f"V{one.row + 1}", box=(70.0, *one.box[1:2], 130.0, one.box[3])) for one in SIX_ROWS),
+    ]
+    heights = [20.0 * one.row + 10 - 12.0 * (k == wrong) for k, one in enumerate(leads)]
+    lines = row_lines([trace_at(one, y) for one, y in zip(leads, heights, strict=True)])
+    np.testing.assert_allclose(lines, [20.0 * one.row + 10 for one in leads])
+
+
 def test_a_trace_torn_between_its_row_and_the_one_below_is_left_its_own():
     class Torn(Confused):
         def one(self, box, zero):
