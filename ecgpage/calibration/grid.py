@@ -280,7 +280,8 @@ def _upright(contrast: np.ndarray, lattice: Lattice) -> Lattice:
     if tilt.min() < DIAGONAL:
         return lattice
     halves = np.array([vectors[0] + vectors[1], vectors[0] - vectors[1]]) / 2
-    upright = fit_lattice(contrast, halves[np.argsort(-np.abs(halves[:, 0]))])
+    halves = halves[np.argsort(-np.abs(halves[:, 0]))]
+    upright = fit_lattice(contrast, halves * np.where(np.diag(halves) < 0, -1, 1)[:, None])  # to the right, and down
     seen = upright.agreement >= DIAGONAL_AGREEMENT and upright.strength >= DIAGONAL_STRENGTH
     return upright if seen else lattice
 

@@ -2,7 +2,8 @@
 
 Most electrocardiographs print each column from where the one before ended; some print the same seconds in every
 column. A strip below shows where the beats are, and so which of the two it is, unless they come too regularly to tell.
-Columns tell by themselves as well: beats stand alike in all of them though the rhythm would not bring them so.
+Columns tell by themselves as well: beats stand alike in all of them though the rhythm would not bring them so. A strip
+of a lead that a later column prints is the surest: it repeats that lead wave for wave at one place or the other.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from dataclasses import replace
 import numpy as np
 
 from ecgpage.calibration.assembly import time_origin
+from ecgpage.calibration.in_step import law_residual
 from ecgpage.calibration.peaks import peak_offset
 from ecgpage.leads import MILLIMETERS_PER_SECOND
 from ecgpage.recording import LeadTrace
@@ -49,6 +51,13 @@ BETTER = 0.05
 """How much higher that mean must be than the columns' mean correlation with the strip at the seconds that follow from
 their order."""
 
+REPEATS, SURER = -12.0, 6.0
+"""dB of a strip's difference to its lead's short print, over the larger of the two, below which it repeats it, and by
+which that must be less than at the other place."""
+
+ASIDE = np.arange(-2.0, 2.1, 0.2)
+"""mm by which a strip may stand beside the rows above it."""
+
 BEAT_SECONDS = (0.3, 2.0)
 """Shortest and longest time between two beats."""
 
@@ -75,6 +84,9 @@ def show_same_seconds(traces: Sequence[LeadTrace], speed: float = MILLIMETERS_PE
     columns: list[np.ndarray] = []
     same: list[float] = []
     following: list[float] = []
+    repeats = _strips_repeat_the_first_seconds(traces, speed)
+    if repeats is not None:
+        return repeats
     for start in starts:
         column = [trace for trace in traces if not trace.lead.strip and trace.lead.start == start]
         seconds = np.arange(0.1, column[0].lead.duration - 0.1, STEP)
@@ -88,6 +100,25 @@ def show_same_seconds(traces: Sequence[LeadTrace], speed: float = MILLIMETERS_PE
     if same and np.mean(same) > max(LIKE, np.mean(following) + LIKER):
         return True
     return _likeness_of_columns(columns, starts) > (float(np.mean(following)) + BETTER if following else 0.0)
+
+
+def _strips_repeat_the_first_seconds(traces: Sequence[LeadTrace], speed: float) -> bool | None:
+    """Whether strips of leads that later columns print show these in their first seconds; None where they do not tell.
+
+    Arguments as of ``show_same_seconds``.
+    """
+    least = [np.inf, np.inf]  # as columns follow each other, and as they show the same seconds
+    for strip in traces:
+        for short in traces:
+            later = strip.lead.strip and not short.lead.strip and short.lead.start > 0
+            if later and short.lead.name == strip.lead.name and np.isfinite([strip.zero, short.zero]).all():
+                for k, at in enumerate((0.0, -speed * short.lead.start)):
+                    one = short.moved(at)
+                    losses = [law_residual([(strip.moved(float(aside)), 1.0), (one, -1.0)]) for aside in ASIDE]
+                    least[k] = min(least[k], *(loss for loss in losses if np.isfinite(loss)), np.inf)
+    if min(least) > REPEATS or abs(least[0] - least[1]) < SURER:
+        return None
+    return least[1] < least[0]
 
 
 def _likeness_of_columns(columns: Sequence[np.ndarray], starts: Sequence[float]) -> float:

@@ -73,10 +73,12 @@ def test_dots_are_not_taken_for_their_diagonals(degrees):
     assert np.degrees(np.arctan2(grid.vectors[0, 1], grid.vectors[0, 0])) == pytest.approx(degrees, abs=0.05)
 
 
-def test_a_pattern_fainter_than_its_diagonals_is_still_a_grid():
-    """Whether there is one is decided by what is seen best, the diagonals; which one, by the pattern itself."""
+@pytest.mark.parametrize("degrees", [1.8, 0.0, -1.2])
+def test_a_pattern_fainter_than_its_diagonals_is_still_a_grid(degrees):
+    """Whether there is one is decided by what is seen best, the diagonals; which one, by the pattern itself. It runs to
+    the right and down whichever way the diagonals do: else what is read of the page would stand on its head."""
     size = (500, 700)
-    truth = similarity(6.9, 1.8, size, (50.0, 36.0))
+    truth = similarity(6.9, degrees, size, (50.0, 36.0))
     y, x = np.mgrid[: size[0], : size[1]].astype(float)
     paper = apply_homography(np.linalg.inv(truth), np.stack([x.ravel(), y.ravel()], 1)).reshape(*size, 2)
     phase = 2 * np.pi * paper
@@ -85,6 +87,7 @@ def test_a_pattern_fainter_than_its_diagonals_is_still_a_grid():
     grid = measure_grid(page_of(np.repeat(light[..., None], 3, axis=2).clip(0, 255).astype(np.uint8)))
     assert grid.found and grid.strength < GridSettings().smallest_strength
     assert grid.pitch == pytest.approx((6.9, 6.9), rel=0.003)
+    np.testing.assert_allclose(grid.vectors @ truth[:2, :2] / truth[2, 2], np.eye(2), atol=0.01)
 
 
 def test_faint_lines_that_agree_all_over_the_page_are_a_grid():

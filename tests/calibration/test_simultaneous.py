@@ -32,6 +32,20 @@ def test_a_strip_tells_whether_columns_follow_each_other(same: bool) -> None:
 
 
 @pytest.mark.parametrize("same", [True, False])
+@pytest.mark.parametrize("strips", [("V1",), ("II", "V5"), ("V1", "II", "V5")])
+@pytest.mark.parametrize("late", [0.0, 1.4])
+def test_strips_of_later_columns_leads_tell_however_regular_beats_are(
+    same: bool, strips: tuple[str, ...], late: float
+) -> None:
+    """No two beats are quite as high; a strip may stand aside by some millimetres."""
+    heights = 1 + 0.3 * np.random.default_rng(3).standard_normal(len(REGULAR))
+    t = np.arange(round(10 * FS))[:, None] / FS - REGULAR
+    signal = (np.exp(-((t / 0.02) ** 2)) @ heights)[:, None] * np.linspace(0.4, 1.5, 12)
+    traces = page_traces(signal, layout_3x4(strips), same)
+    assert show_same_seconds([trace.moved(late) if trace.lead.strip else trace for trace in traces]) == same
+
+
+@pytest.mark.parametrize("same", [True, False])
 @pytest.mark.parametrize("beats", [IRREGULAR, *(np.arange(0.3, 10, step) for step in (0.66, 0.72, 0.78, 0.9, 1.02))])
 def test_without_a_strip_beats_that_stand_alike_tell(beats: np.ndarray, same: bool) -> None:
     assert show_same_seconds(page(beats, same, strips=())) == same
