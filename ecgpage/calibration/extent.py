@@ -22,18 +22,32 @@ END_ERROR = 0.7
 GAP = 0.3
 """Standard deviation of the gap between columns, mm: most pages have none, some one of several millimetres."""
 
-LEVEL_ERROR = 0.5
-"""Standard deviation, mm, of the level of a piece of a lead: baselines wander."""
-
 PIECE = 30.0
 """Millimetres of a lead whose median height is one point of its row."""
 
 BESIDE_END = 12.0
 """Millimetres of a lead next to its end whose median is its height there."""
 
-PERSPECTIVE, SHEAR, STRETCH = 0.015, 0.03, 0.1
-"""Standard deviations of what is fitted, by which it is held to the paper as it is: change of scale within ``UNIT``,
-tangent of the angle between rows and columns less a right angle, relative length."""
+STRETCH = 0.1
+"""Standard deviation of the paper's relative length, by which what is fitted is held to it as it is."""
+
+
+class Held(NamedTuple):
+    """Standard deviations of what else is fitted. perspective: change of scale within ``UNIT``; shear: tangent of the
+    angle between rows and columns less a right angle; level: of a piece of a lead beside its row's, mm, for baselines
+    wander."""
+
+    perspective: float
+    shear: float
+    level: float
+
+
+PHOTOGRAPHED, SCANNED = Held(0.015, 0.03, 0.5), Held(0.003, 0.004, 4.0)
+"""Of any picture, and of one that is flat already, as scans are and photographs once straightened by their outline:
+there baselines that wander would else be taken for perspective and for rows that lean."""
+
+AS_WELL, SHARP = 1.15, 0.1
+"""How many times the ends' misfit may be as large in a scan, and the misfit that is none."""
 
 LEAST_DEPTH = 0.5
 """Least depth of a lead's end as a share of the largest."""
@@ -60,15 +74,17 @@ def even_paper(traces: Sequence[LeadTrace], paper_to_picture: np.ndarray) -> np.
 
     traces: leads of known times in millimetres of paper that is roughly right (some per cent, some degrees);
     paper_to_picture: homography of that. Robust least squares over ends and rows, held to the paper as it is as far as
-    they do not tell. Columns may stand apart, all by the same gap. A millimetre upwards measures as many picture pixels
-    as one along, at the leads' middle. None where fewer than two leads are printed, and where no camera sees a page
-    like what fits them.
+    they do not tell: closely, as scans are, if ends then lie in their times about as well. Columns may stand apart, all
+    by the same gap. A millimetre upwards measures as many picture pixels as one along, at the leads' middle. None where
+    fewer than two leads are printed, and where no camera sees a page like what fits them.
     """
     observed = _observe(traces)
     if observed is None:
         return None
     middle = np.median(observed.ends, axis=0)
-    even = _fit(observed, middle) @ np.array([[1, 0, -middle[0]], [0, 1, -middle[1]], [0, 0, UNIT]]) / UNIT
+    scanned, photographed = (_fit(observed, middle, held) for held in (SCANNED, PHOTOGRAPHED))
+    fitted = scanned if scanned.misfit <= AS_WELL * max(photographed.misfit, SHARP) else photographed
+    even = fitted.even @ np.array([[1, 0, -middle[0]], [0, 1, -middle[1]], [0, 0, UNIT]]) / UNIT
     depths = np.column_stack([observed.ends, np.ones(len(observed.ends))]) @ even[2]
     if depths.min() < LEAST_DEPTH * depths.max():
         return None
@@ -107,23 +123,39 @@ def _is_timed(lead: LeadBox) -> bool:
     return bool(np.isfinite(lead.start) and np.isfinite(lead.duration))
 
 
-def _fit(observed: _Observed, middle: np.ndarray) -> np.ndarray:
-    """Homography from ``UNIT`` s of paper around its middle to millimetres (time's own from 0 s on, any height)."""
+class _Fitted(NamedTuple):
+    """even: homography from ``UNIT`` s of paper around its middle to millimetres (time's own from 0 s on, any height);
+    misfit: of ends in time, in their deviations, far ones counting less."""
+
+    even: np.ndarray
+    misfit: float
+
+
+def _fit(observed: _Observed, middle: np.ndarray, held: Held) -> _Fitted:
     ends, levels = (observed.ends - middle) / UNIT, (observed.levels - middle) / UNIT
     first = float(np.median(observed.places))
     places = (observed.places - first) / UNIT
 
+    def along(values: np.ndarray) -> np.ndarray:
+        a, b, c, _, g, h, gap = values[:7]
+        off = (a * ends[:, 0] + b * ends[:, 1] + c) / (1 + g * ends[:, 0] + h * ends[:, 1]) - places
+        return (UNIT * off - gap * observed.gaps) / observed.deviations
+
     def misfits(values: np.ndarray) -> np.ndarray:
-        a, b, c, d, g, h, gap = values[:7]
+        a, b, _, d, g, h, gap = values[:7]
         heights = values[7:][observed.rows]
-        along = (a * ends[:, 0] + b * ends[:, 1] + c) / (1 + g * ends[:, 0] + h * ends[:, 1]) - places
-        along = UNIT * along - gap * observed.gaps
         down = UNIT * ((d * levels[:, 0] + levels[:, 1]) / (1 + g * levels[:, 0] + h * levels[:, 1]) - heights)
-        held = (g / PERSPECTIVE, h / PERSPECTIVE, gap / GAP)
-        measured = np.concatenate([along / observed.deviations, down / LEVEL_ERROR, held])
-        robust = np.sqrt(2 * (np.sqrt(1 + measured**2) - 1) + 1e-12)
-        return np.append(robust, [(b + d) / SHEAR, (a - 1) / STRETCH])
+        kept = (g / held.perspective, h / held.perspective, gap / GAP)
+        robust = _robust(np.concatenate([along(values), down / held.level, kept]))
+        return np.append(robust, [(b + d) / held.shear, (a - 1) / STRETCH])
 
     rows = [float(np.median(levels[observed.rows == row, 1])) for row in range(observed.rows.max() + 1)]
-    a, b, c, d, g, h = least_squares(misfits, np.array([1.0, 0, 0, 0, 0, 0, 0, *rows])).x[:6]
-    return np.array([[UNIT, 0, first], [0, UNIT, middle[1]], [0, 0, 1]]) @ np.array([[a, b, c], [d, 1, 0], [g, h, 1]])
+    found = least_squares(misfits, np.array([1.0, 0, 0, 0, 0, 0, 0, *rows])).x
+    a, b, c, d, g, h = found[:6]
+    even = np.array([[UNIT, 0, first], [0, UNIT, middle[1]], [0, 0, 1]]) @ np.array([[a, b, c], [d, 1, 0], [g, h, 1]])
+    return _Fitted(even, float(np.sqrt(np.square(_robust(along(found))).mean())))
+
+
+def _robust(measured: np.ndarray) -> np.ndarray:
+    """Misfits of which far ones count less, of those measured in their deviations."""
+    return np.sqrt(2 * (np.sqrt(1 + measured**2) - 1) + 1e-12)

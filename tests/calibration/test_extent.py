@@ -21,17 +21,17 @@ def rough_paper(scale=1.0, taller=1.0, degrees=0.0, tilt=(0.0, 0.0)):
     return there @ change @ np.linalg.inv(there)
 
 
-def traces_on(true_to_rough, late=None, seed=0, gap=0.0):
+def traces_on(true_to_rough, late=None, seed=0, gap=0.0, drifts=(0.0, 0.0, 0.0, 0.0)):
     """Four rows of four leads, noisy waves, as they lie on rough paper.
 
-    late: {(row, column): mm an end is off}; gap: mm between columns.
+    late: {(row, column): mm an end is off}; gap: mm between columns; drifts: mm that baselines of each row sink.
     """
     rng, result = np.random.default_rng(seed), []
     for row in range(ROWS):
         for column in range(COLUMNS):
             start = SECONDS * column
             x = np.arange(25 * start - 3, 25 * (start + SECONDS) + 3, 1 / 24)
-            zero = 30 + 25.0 * row
+            zero = 30 + 25.0 * row + drifts[row] * (x / 250 - 0.5)
             wave = 4 * np.exp(-(((x % 20 - 10) / 0.8) ** 2)) + 0.3 * np.sin(x / 9 + rng.uniform(0, 6))
             end = 25 * (start + SECONDS - 1 / 500) + (late or {}).get((row, column), 0.0)
             points = apply_homography(true_to_rough, np.stack([x + gap * column, zero - wave], axis=1))
@@ -66,6 +66,14 @@ def test_size_turn_and_perspective_are_undone(scale, taller, degrees, tilt):
     np.testing.assert_allclose(found[:, 0], true[:, 0], atol=0.5)
     np.testing.assert_allclose(np.ptp(found[:, 1]) / np.ptp(true[:, 1]), 1.0, atol=0.02)
     assert found[1, 1] == pytest.approx(found[2, 1], abs=1.0)  # rows are level
+
+
+@pytest.mark.parametrize("drifts", [(4.0, 4.0, 4.0, 4.0), (-3.0, 0.0, 2.0, 5.0)])
+@pytest.mark.parametrize("degrees", [0.0, 1.5])
+def test_baselines_that_wander_on_flat_paper_neither_turn_it_nor_see_it_from_aside(drifts, degrees):
+    rough = rough_paper(1.01, 1.0, degrees)
+    true, found = places_found(traces_on(rough, drifts=drifts), rough)
+    np.testing.assert_allclose(found - found[0], true - true[0], atol=0.6)
 
 
 def test_ends_that_are_seen_wrongly_do_not_count():
