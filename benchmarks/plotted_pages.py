@@ -18,7 +18,7 @@ import numpy as np
 
 from ecgpage.header import IMAGES
 from ecgpage.io import find_records, write_bytes, write_record
-from ecgpage.leads import LEADS, by_columns, layout_grid
+from ecgpage.leads import LEADS, PageLayout, by_columns, layout_grid
 from ecgpage.synthesis.records import PAGE_SECONDS, read_standard_leads
 
 RESOLUTIONS = (100, 150, 200, 300)
@@ -39,12 +39,7 @@ class Layout:
     def printed(self, signal: np.ndarray, fs: float) -> np.ndarray:
         """What of a signal (samples, 12), mV, is printed; NaN elsewhere."""
         names, width = by_columns(LEADS, self.columns), self.seconds * self.columns
-        layout = layout_grid(names, ("II",) * self.strip, width, not self.follow, self.seconds)
-        shown = np.full_like(signal, np.nan)
-        for lead in layout.leads:
-            part = slice(round(lead.start * fs), round((lead.start + lead.duration) * fs))
-            shown[part, LEADS.index(lead.name)] = signal[part, LEADS.index(lead.name)]
-        return shown
+        return printed(signal, fs, layout_grid(names, ("II",) * self.strip, width, not self.follow, self.seconds))
 
 
 LAYOUTS = (
@@ -53,6 +48,27 @@ LAYOUTS = (
     Layout(4, 2.5, True, False, {"layout": "12lead", "time_mode": "sequential"}),
     Layout(1, 10.0, False, False, {"layout": "stacked"}),
 )
+
+
+def printed(signal: np.ndarray, fs: float, layout: PageLayout) -> np.ndarray:
+    """What of a signal (samples, 12), mV, a layout prints; NaN elsewhere."""
+    shown = np.full_like(signal, np.nan)
+    for lead in layout.leads:
+        part = slice(round(lead.start * fs), round((lead.start + lead.duration) * fs))
+        shown[part, LEADS.index(lead.name)] = signal[part, LEADS.index(lead.name)]
+    return shown
+
+
+def write_page(folder: Path, name: str, picture: bytes, shown: np.ndarray, fs: float) -> Path:
+    """Write a page's picture, a PNG, and the WFDB record, (samples, 12) mV, of what it prints; the record's path."""
+    write_bytes(folder / f"{name}-0.png", picture)
+    return write_record(folder, name, shown, fs, LEADS, comments=[f"{IMAGES}: {name}-0.png"])
+
+
+def first_seconds(folder: Path, name: str) -> tuple[np.ndarray, float]:
+    """What a page shows of a record, (samples, 12) float64 mV, and its rate, Hz."""
+    signal, fs = read_standard_leads(folder / name)
+    return signal[: round(PAGE_SECONDS * fs)].astype(np.float64), fs
 
 
 def plot(signal: np.ndarray, fs: float, layout: Layout, rng: np.random.Generator) -> bytes:
@@ -83,13 +99,10 @@ def main() -> None:
     """Plot the pages."""
     options = build_parser().parse_args()
     for k, name in enumerate(find_records(options.input)[: options.number]):
-        signal, fs = read_standard_leads(options.input / name)
-        signal = signal[: round(PAGE_SECONDS * fs)].astype(np.float64)
+        signal, fs = first_seconds(options.input, name)
         layout = LAYOUTS[k % len(LAYOUTS)]
         picture = plot(signal, fs, layout, np.random.default_rng([options.seed, k]))
-        write_bytes(options.output / f"{name}-0.png", picture)
-        comments = [f"{IMAGES}: {name}-0.png"]
-        print(write_record(options.output, name, layout.printed(signal, fs), fs, LEADS, comments=comments))
+        print(write_page(options.output, name, picture, layout.printed(signal, fs), fs))
 
 
 if __name__ == "__main__":

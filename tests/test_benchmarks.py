@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from benchmarks import plotted_pages, same_seconds
+from benchmarks import plotted_pages, same_seconds, scripted_pages
 from benchmarks.attribution import paper_errors, true_leads, true_origin, true_traces
 from benchmarks.bends import KINDS, bent, bent_picture
 from benchmarks.bends import errors as bend_errors
@@ -34,7 +34,7 @@ from ecgpage.digitization.dataset import collate
 from ecgpage.digitization.features import CHANNELS
 from ecgpage.digitization.loss import DigitizerBatch
 from ecgpage.digitization.network import DigitizerOutput
-from ecgpage.leads import LEADS, PrintedLead, layout_3x4
+from ecgpage.leads import LEADS, PrintedLead, by_columns, layout_3x4, layout_grid
 from ecgpage.recording import LeadBox, LeadTrace, Page
 from ecgpage.synthesis import PROFILES, DrawnLead
 from ecgpage.synthesis.export import ExportSettings, export_pages
@@ -385,3 +385,32 @@ def test_plotted_pages_hold_what_their_layout_prints(layout):
     rows = 12 // layout.columns
     expected = [layout.seconds * (k // rows) * layout.follow for k in range(12)]
     assert begins.tolist() == [0.0 if layout.strip and k == 1 else begin for k, begin in enumerate(expected)]
+
+
+@pytest.mark.parametrize("draw", scripted_pages.DRAWERS)
+@pytest.mark.parametrize("columns", [1, 2, 4])
+def test_scripted_pages_print_leads_where_their_layout_has_them(draw, columns):
+    """Ink on the middle of each lead's zero line, and in a step of 1 mV, 10 mm above it."""
+    signal = np.zeros((5000, 12))
+    signal[1000:1200] = signal[2300:2400] = signal[3000:3100] = signal[4500:4600] = 1.0
+    layout = layout_grid(by_columns(LEADS, columns), (), 10.0)
+    picture = draw(signal, 500.0, layout, np.random.default_rng(2))
+    assert picture.dtype == np.uint8 and picture.shape[2] == 3
+    if draw is scripted_pages.subplots:
+        return  # whose panels lie where Matplotlib puts them
+    width, height, _, pitch = scripted_pages._size(layout)
+    per_mm = picture.shape[1] / width
+    assert picture.shape[0] / per_mm == pytest.approx(height, rel=0.01)
+    for lead in layout.leads:
+        middle = scripted_pages.MARGIN + 25 * (lead.offset + lead.duration / 2)
+        up = 10 * signal[round(500 * (lead.start + lead.duration / 2)), 0]
+        x, y = round(per_mm * middle), round(per_mm * (scripted_pages.TOP + pitch * lead.row - up))
+        assert picture[y - 2 : y + 3, x].min() < 130
+
+
+@pytest.mark.parametrize("finish", scripted_pages.FINISHES)
+def test_finished_pages_stay_pictures(finish):
+    picture = np.full((300, 500, 3), 240, np.uint8)
+    picture[100:110] = 20
+    finished = finish(picture, np.random.default_rng(0))
+    assert finished.dtype == np.uint8 and finished.shape[2] == 3 and finished.min() < 100 and finished.max() > 180

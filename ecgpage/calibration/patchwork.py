@@ -14,7 +14,7 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-from ecgpage.calibration.grid import GridEstimate
+from ecgpage.calibration.grid import GridEstimate, frequencies_at
 from ecgpage.calibration.peaks import peak_offset
 from ecgpage.calibration.ripple import LEFT, GridMaps
 from ecgpage.calibration.scale import NESTED_SQUARE
@@ -75,6 +75,7 @@ times the usual distance from their places lines stray that are passed over."""
 FINER, NESTED = 5, 1.1
 """Lines between strong ones, and how much higher their harmonic stands at least than those beside it."""
 
+_NOTHING = 1e-12  # height of lines where none is seen
 _ROUNDS = 4  # in which panels that stray lose weight
 _PLACES = 100  # in a square at which lines are looked for, before interpolation
 _NODES = 3.0  # mm between which a bend is taken as even
@@ -124,12 +125,15 @@ def even_patchwork(
     panels = lead_panels(traces)
     if len(panels) < FEWEST:
         return calibration
+    odd = _is_odd(page.page_to_picture @ calibration.paper_to_page, panels)
+    if not odd and grid.bend < UNEVEN:
+        return calibration
     maps = GridMaps.of(page)
     bare, whole = (PanelReader(one, maps.page_to_image, square) for one in (maps.bare, maps.whole))
     seen = [one.upright_lines(calibration, panels).heights.sum() for one in (bare, whole)]
     shown = bare if seen[0] >= LEFT * seen[1] else whole
     even, on_even = replace(calibration, bend=None, line_spacing=float("nan")), panels
-    ratio = shown.level_ratio(even, panels)
+    ratio = shown.level_ratio(even, panels) if odd else None
     if ratio is None and grid.bend < UNEVEN:
         return calibration
     if ratio is not None:
@@ -145,6 +149,13 @@ def even_patchwork(
     if not clear or not (ratio is not None or lie_elsewhere(on_even, lines.places, square)):
         return calibration
     return replace(even, column_lines=_by_columns(traces, on_even, lines.places, square))
+
+
+def _is_odd(paper_to_picture: np.ndarray, panels: Sequence[Panel]) -> bool:
+    """Whether a millimetre down measures other picture pixels than one along, as where rows were taken for lines."""
+    middle = np.array(panels).reshape(-1, 2, 2).mean(axis=(0, 1))
+    _, (along, down) = frequencies_at(paper_to_picture, apply_homography(paper_to_picture, middle[None])[0])
+    return bool(abs(np.log(along / down)) > AS_TOLD)
 
 
 def _by_columns(traces: Sequence[LeadTrace], panels: Sequence[Panel], places: np.ndarray, square: float) -> ColumnLines:
@@ -218,7 +229,7 @@ class PanelReader:
         views = self._views(calibration, panels)
         waves = [_waves(view.mean(axis=1), per_mm, self.square, HEIGHTS) for view, per_mm in views]
         heights = np.array([np.abs(wave).sum(axis=1) for wave in waves])
-        heights /= np.median(heights, axis=1, keepdims=True)
+        heights /= np.maximum(np.median(heights, axis=1, keepdims=True), _NOTHING)
         near = np.abs(np.log(HEIGHTS)) < AS_TOLD
         best = int(np.where(near, 0.0, heights.sum(axis=0)).argmax())
         if best in (0, len(HEIGHTS) - 1):

@@ -78,15 +78,15 @@ def show_same_seconds(traces: Sequence[LeadTrace], speed: float = MILLIMETERS_PE
     traces: in flat paper's millimetres, with the times of columns that follow each other; speed: mm/s.
     """
     traces = [trace for trace in traces if trace.printed.any()]
+    repeats = _strips_repeat_the_first_seconds(traces, speed)
+    if repeats is not None:
+        return repeats
     strips = [trace for trace in traces if trace.lead.strip]
     starts = sorted({trace.lead.start for trace in traces if not trace.lead.strip})
     origin = time_origin(traces, speed) if traces else 0.0
     columns: list[np.ndarray] = []
     same: list[float] = []
     following: list[float] = []
-    repeats = _strips_repeat_the_first_seconds(traces, speed)
-    if repeats is not None:
-        return repeats
     for start in starts:
         column = [trace for trace in traces if not trace.lead.strip and trace.lead.start == start]
         seconds = np.arange(0.1, column[0].lead.duration - 0.1, STEP)
