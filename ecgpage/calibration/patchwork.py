@@ -44,7 +44,7 @@ which they are higher."""
 LEANS = np.linspace(-0.06, 0.06, 61)
 """Leans of the lines that are tried."""
 
-CLEAR = 1.5
+CLEAR = 1.35
 """Height of a panel's lines at their own frequency or lean over the usual one at others, from which on they tell it."""
 
 EVEN = 0.001
@@ -209,16 +209,16 @@ class PanelReader:
         ratios, leans = np.ones((len(panels), 2)), np.zeros((len(panels), 2))
         even, straight = np.zeros((2, len(panels), 2), bool)
         for number, (view, per_mm) in enumerate(self._views(calibration, panels)):
-            for axis, across in enumerate((view, view.T)):
-                profile = across.mean(axis=0)
+            for axis, across in enumerate((view, np.ascontiguousarray(view.T))):
+                lean = _lean(across, per_mm, self.square)
+                if lean is not None:
+                    leans[number, axis], straight[number, axis] = lean, True
+                profile = _straightened(across, lean or 0.0).mean(axis=0)
                 heights = np.abs(_waves(profile, per_mm, self.square, TRIED)).sum(axis=1)
                 best = int(heights.argmax())
                 told = _exact_ratio(profile, per_mm, self.square, TRIED[best])
                 if 0 < best < len(TRIED) - 1 and heights[best] > CLEAR * np.median(heights) and told is not None:
                     ratios[number, axis], even[number, axis] = told, True
-                lean = _lean(across, per_mm, self.square)
-                if lean is not None:
-                    leans[number, axis], straight[number, axis] = lean, True
         return PanelLines(ratios, leans, even, straight)
 
     def level_ratio(self, calibration: Calibration, panels: Sequence[Panel]) -> float | None:
@@ -292,6 +292,14 @@ def _lean(view: np.ndarray, per_mm: float, square: float) -> float | None:
     if not (0 < best < len(LEANS) - 1 and heights[best] > CLEAR * np.median(heights)):
         return None
     return float(LEANS[best] + peak_offset(*heights[best - 1 : best + 2]) * (LEANS[1] - LEANS[0]))
+
+
+def _straightened(view: np.ndarray, lean: float) -> np.ndarray:
+    """A view (H, W) whose upright lines lean, with them upright."""
+    height, width = view.shape
+    moved = np.array([[1.0, lean, -lean * (height - 1) / 2], [0.0, 1.0, 0.0]])
+    how = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    return cv2.warpAffine(view, moved, (width, height), flags=how, borderMode=cv2.BORDER_REPLICATE)
 
 
 def _place(harmonics: np.ndarray) -> float:
