@@ -10,12 +10,15 @@ import pytest
 from matplotlib import cbook
 from PIL import Image
 
+from benchmarks.plotted_pages import printed
+from benchmarks.scripted_pages import subplots
 from ecgpage.io import read_header, read_signal, write_text
-from ecgpage.leads import LEADS, layout_3x4
+from ecgpage.leads import LEADS, by_columns, layout_3x4, layout_grid
 from ecgpage.pipeline import build_pipeline
 from ecgpage.recording import PageError
 from ecgpage.scoring import mean, score_signal
 from ecgpage.synthesis import PROFILES, Arrangement, draw_page
+from tests.calibration.beating_page import heart
 
 CLEAN, PHOTO = "01825_hr", "05868_hr"
 OTHER_ORDER = ("V6", "avf", "AVR", "I", "ii", "III", "AVL", "V1", "v2", "V3", "V4", "V5")
@@ -174,6 +177,16 @@ def test_half_a_record_is_half_a_page(root, seed):
     known = np.flatnonzero(np.isfinite(digitized.recording.signal[:, LEADS.index("V1")]))
     assert 2.3 < known[0] / 500 < 2.8 and 3.4 < known[-1] / 500 < 3.8
     assert np.nanmax(digitized.recording.signal[:, 0]) == pytest.approx(signal[:, 0].max(), rel=0.2)
+
+
+@pytest.mark.parametrize("columns", [4, 2])
+def test_panels_of_a_short_script_are_read_at_their_squares(root, columns):
+    """Panels of 12.5 squares, a little wider or taller than 5 mm, whose rows have a rhythm of their own."""
+    signal, layout = 0.6 * heart(np.arange(5000) / 500), layout_grid(by_columns(LEADS, columns), (), 10.0)
+    picture = subplots(signal, 500, layout, np.random.default_rng(2))
+    page = build_pipeline(root / "model", diagnosis=False).digitize(picture[:, :, ::-1].copy(), 500, 5000, LEADS)
+    scores = score_signal(printed(signal, 500, layout), LEADS, page.recording.signal, LEADS, 500, "corrected")
+    assert mean([score.snr for score in scores.values()]) > 18
 
 
 def odd_pictures():

@@ -8,7 +8,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ecgpage.calibration.grid import GridEstimate, nothing_found
-from ecgpage.calibration.scale import calibrate, calibrate_again, runs_at, square_millimeters, sure_pixels_per_second
+from ecgpage.calibration.scale import (
+    by_clear_squares,
+    calibrate,
+    calibrate_again,
+    runs_at,
+    square_millimeters,
+    sure_pixels_per_second,
+)
 from ecgpage.geometry import apply_homography, map_box
 from ecgpage.recording import LeadBox, Page, PageError
 from tests.calibration.test_extent import TO_PICTURE, rough_paper, traces_on
@@ -60,6 +67,20 @@ def test_a_faint_pattern_must_agree_better_with_the_leads():
     assert square_millimeters((lead(8.0, stretch=0.915),), faint) is None
     assert square_millimeters((lead(8.0, stretch=0.96),), faint) == 5.0
     assert calibrate(PAGE, (lead(8.0, stretch=0.915),), faint).source == "layout"
+
+
+def test_clear_squares_tell_the_millimetre_though_lines_do_not_stand_together():
+    """As the lines of many panels' own grids do not."""
+    clear, leads = even_grid(8.0), (lead(8.0),)
+    told = by_clear_squares(PAGE, leads, clear)
+    assert told.pixels_per_mm == pytest.approx((8.0, 8.0)) and told.line_spacing == 1.0 and told.bend is None
+    untold = (
+        nothing_found(),
+        replace(clear, strength=1.9),
+        replace(clear, weights=np.zeros_like(clear.weights)),
+        even_grid(11.0),
+    )
+    assert [by_clear_squares(PAGE, leads, grid) for grid in untold] == [None] * 4
 
 
 def test_a_faint_pattern_that_traces_led_to_is_not_doubted():
