@@ -7,19 +7,14 @@ pictures of 100 to 300 dots per inch, and writes them with what they print as WF
 
 from __future__ import annotations
 
-import argparse
 from dataclasses import dataclass
-from io import BytesIO
-from pathlib import Path
 from typing import Any
 
-import matplotlib.pyplot as plt
 import numpy as np
 
-from ecgpage.header import IMAGES
-from ecgpage.io import find_records, write_bytes, write_record
-from ecgpage.leads import LEADS, PageLayout, by_columns, layout_grid
-from ecgpage.synthesis.records import PAGE_SECONDS, read_standard_leads
+from benchmarks.outside_pages import first_seconds, page_parser, printed, saved_png, write_page
+from ecgpage.io import find_records
+from ecgpage.leads import LEADS, by_columns, layout_grid
 
 RESOLUTIONS = (100, 150, 200, 300)
 """Dots per inch."""
@@ -50,27 +45,6 @@ LAYOUTS = (
 )
 
 
-def printed(signal: np.ndarray, fs: float, layout: PageLayout) -> np.ndarray:
-    """What of a signal (samples, 12), mV, a layout prints; NaN elsewhere."""
-    shown = np.full_like(signal, np.nan)
-    for lead in layout.leads:
-        part = slice(round(lead.start * fs), round((lead.start + lead.duration) * fs))
-        shown[part, LEADS.index(lead.name)] = signal[part, LEADS.index(lead.name)]
-    return shown
-
-
-def write_page(folder: Path, name: str, picture: bytes, shown: np.ndarray, fs: float) -> Path:
-    """Write a page's picture, a PNG, and the WFDB record, (samples, 12) mV, of what it prints; the record's path."""
-    write_bytes(folder / f"{name}-0.png", picture)
-    return write_record(folder, name, shown, fs, LEADS, comments=[f"{IMAGES}: {name}-0.png"])
-
-
-def first_seconds(folder: Path, name: str) -> tuple[np.ndarray, float]:
-    """What a page shows of a record, (samples, 12) float64 mV, and its rate, Hz."""
-    signal, fs = read_standard_leads(folder / name)
-    return signal[: round(PAGE_SECONDS * fs)].astype(np.float64), fs
-
-
 def plot(signal: np.ndarray, fs: float, layout: Layout, rng: np.random.Generator) -> bytes:
     """A page of a signal (samples, 12), mV, as a PNG."""
     import ecg_plot
@@ -79,25 +53,12 @@ def plot(signal: np.ndarray, fs: float, layout: Layout, rng: np.random.Generator
     kind = {"style": [None, "bw"][int(rng.integers(2))], **layout.options}
     chart = ecg_plot.plot(signal.T, sample_rate=fs, lead_names=list(LEADS), window=window, **kind)
     figure, _ = chart.to_matplotlib()
-    picture = BytesIO()
-    figure.savefig(picture, format="png", dpi=int(rng.choice(RESOLUTIONS)))
-    plt.close(figure)
-    return picture.getvalue()
-
-
-def build_parser() -> argparse.ArgumentParser:
-    """Return the parser of this benchmark's arguments."""
-    parser = argparse.ArgumentParser(prog="benchmarks.plotted_pages", description="Pages of another program.")
-    parser.add_argument("-i", "--input", type=Path, required=True, help="folder of WFDB records of ten seconds")
-    parser.add_argument("-o", "--output", type=Path, required=True, help="folder for the pages and their records")
-    parser.add_argument("-n", "--number", type=int, default=24, help="pages, one of each record")
-    parser.add_argument("--seed", type=int, default=1, help="of the pages' resolutions and colours")
-    return parser
+    return saved_png(figure, int(rng.choice(RESOLUTIONS)))
 
 
 def main() -> None:
     """Plot the pages."""
-    options = build_parser().parse_args()
+    options = page_parser("plotted_pages", "Pages of another program.", 24, 1).parse_args()
     for k, name in enumerate(find_records(options.input)[: options.number]):
         signal, fs = first_seconds(options.input, name)
         layout = LAYOUTS[k % len(LAYOUTS)]

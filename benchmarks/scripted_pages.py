@@ -8,10 +8,7 @@ with the synthesizer, and nothing was trained on such pages.
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Callable
-from io import BytesIO
-from pathlib import Path
 
 import cv2
 import matplotlib.pyplot as plt
@@ -19,7 +16,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from PIL import Image, ImageDraw, ImageFont
 
-from benchmarks.plotted_pages import first_seconds, printed, write_page
+from benchmarks.outside_pages import first_seconds, page_parser, printed, saved_png, write_page
 from ecgpage.io import find_records
 from ecgpage.leads import LEADS, PageLayout, by_columns, layout_grid
 from ecgpage.synthesis.records import PAGE_SECONDS
@@ -44,7 +41,7 @@ def any_layout(rng: np.random.Generator, strips: bool = True) -> PageLayout:
     return layout_grid(by_columns(LEADS, columns), ("II",) * strip, PAGE_SECONDS)
 
 
-def _size(layout: PageLayout) -> tuple[float, float, int, float]:
+def page_size(layout: PageLayout) -> tuple[float, float, int, float]:
     """Width and height of a page, mm, its rows and the millimetres between them."""
     rows = 1 + max(lead.row for lead in layout.leads)
     pitch = PITCH[1 + max(lead.column for lead in layout.leads)]
@@ -53,7 +50,7 @@ def _size(layout: PageLayout) -> tuple[float, float, int, float]:
 
 def _courses(signal: np.ndarray, fs: float, layout: PageLayout) -> list[tuple[str, np.ndarray, float, float]]:
     """Name, points (n, 2) in mm from the page's upper left corner, begin and zero line of each lead."""
-    pitch, courses = _size(layout)[3], []
+    pitch, courses = page_size(layout)[3], []
     for lead in layout.leads:
         part = np.arange(round(lead.start * fs), round((lead.start + lead.duration) * fs))
         begin, zero = MARGIN + SPEED * lead.offset, TOP + pitch * lead.row
@@ -70,15 +67,12 @@ def _pulse(zero: float) -> np.ndarray:
 
 
 def _picture(figure: Figure, dpi: int) -> np.ndarray:
-    saved = BytesIO()
-    figure.savefig(saved, format="png", dpi=dpi)
-    plt.close(figure)
-    return cv2.imdecode(np.frombuffer(saved.getvalue(), np.uint8), cv2.IMREAD_COLOR)
+    return cv2.imdecode(np.frombuffer(saved_png(figure, dpi), np.uint8), cv2.IMREAD_COLOR)
 
 
 def one_plot(signal: np.ndarray, fs: float, layout: PageLayout, rng: np.random.Generator) -> np.ndarray:
     """All leads on one pair of Matplotlib's axes."""
-    width, height, rows, _ = _size(layout)
+    width, height, rows, _ = page_size(layout)
     figure = plt.figure(figsize=(width / INCH, height / INCH), facecolor=str(rng.choice(["white", "#fff5f5"])))
     axes = figure.add_axes((0.0, 0.0, 1.0, 1.0), xlim=(0, width), ylim=(height, 0))
     axes.axis("off")
@@ -92,7 +86,7 @@ def one_plot(signal: np.ndarray, fs: float, layout: PageLayout, rng: np.random.G
         axes.text(begin + 1, zero - 9, name, fontsize=size)
     if rng.random() < 0.5:
         for row in range(rows):
-            axes.plot(*_pulse(TOP + _size(layout)[3] * row).T, "k", lw=pen)
+            axes.plot(*_pulse(TOP + page_size(layout)[3] * row).T, "k", lw=pen)
     if rng.random() < 0.7:
         axes.text(MARGIN, height - 3, "25 mm/s   10 mm/mV", fontsize=9)
     return _picture(figure, int(rng.choice([100, 150, 200, 300])))
@@ -126,7 +120,7 @@ def subplots(signal: np.ndarray, fs: float, layout: PageLayout, rng: np.random.G
 def by_opencv(signal: np.ndarray, fs: float, layout: PageLayout, rng: np.random.Generator) -> np.ndarray:
     """Lines on whole pixels and names in strokes."""
     per_mm = int(rng.choice([5, 6, 8, 10]))
-    width, height = (round(length * per_mm) for length in _size(layout)[:2])
+    width, height = (round(length * per_mm) for length in page_size(layout)[:2])
     fine, strong = [((220, 220, 255), (170, 170, 255)), ((225, 225, 225), (180, 180, 180))][int(rng.integers(2))]
     image = np.full((height, width, 3), 255, np.uint8)
     for step, color, thick in ((1, fine, 1), (5, strong, max(1, per_mm // 5))):
@@ -146,7 +140,7 @@ def by_opencv(signal: np.ndarray, fs: float, layout: PageLayout, rng: np.random.
 def by_pillow(signal: np.ndarray, fs: float, layout: PageLayout, rng: np.random.Generator) -> np.ndarray:
     """Drawn three times as large and reduced."""
     per_mm, times = float(rng.choice([4.0, 5.905, 7.874])), 3
-    width, height, rows, pitch = _size(layout)
+    width, height, rows, pitch = page_size(layout)
     scale = per_mm * times
     image = Image.new("RGB", (round(width * scale), round(height * scale)), (255, 252, 245))
     canvas = ImageDraw.Draw(image)
@@ -218,19 +212,9 @@ DRAWERS: tuple[Drawer, ...] = (one_plot, subplots, by_opencv, by_pillow)
 FINISHES = (as_drawn, photographed, scanned)
 
 
-def build_parser() -> argparse.ArgumentParser:
-    """Return the parser of this benchmark's arguments."""
-    parser = argparse.ArgumentParser(prog="benchmarks.scripted_pages", description="Pages of short scripts.")
-    parser.add_argument("-i", "--input", type=Path, required=True, help="folder of WFDB records of ten seconds")
-    parser.add_argument("-o", "--output", type=Path, required=True, help="folder for the pages and their records")
-    parser.add_argument("-n", "--number", type=int, default=48, help="pages, one of each record")
-    parser.add_argument("--seed", type=int, default=5, help="of the pages' layouts and looks")
-    return parser
-
-
 def main() -> None:
     """Draw the pages."""
-    options = build_parser().parse_args()
+    options = page_parser("scripted_pages", "Pages of short scripts.", 48, 5).parse_args()
     for k, name in enumerate(find_records(options.input)[: options.number]):
         rng = np.random.default_rng([options.seed, k])
         signal, fs = first_seconds(options.input, name)

@@ -142,8 +142,8 @@ class LeadTrace:
 
     @property
     def sway(self) -> float:
-        """Standard deviation of the printed heights, mm, the highest and the lowest twentieth counting as what is left,
-        for a frame's edge has corners; 0 where nothing is printed."""
+        """Standard deviation of the printed heights, mm, those beyond ``CORNERS`` taken as if at them; 0 where nothing
+        is printed."""
         heights = self.y[self.printed]
         return float(np.std(np.clip(heights, *np.quantile(heights, CORNERS)))) if len(heights) else 0.0
 

@@ -398,7 +398,7 @@ def test_scripted_pages_print_leads_where_their_layout_has_them(draw, columns):
     assert picture.dtype == np.uint8 and picture.shape[2] == 3
     if draw is scripted_pages.subplots:
         return  # whose panels lie where Matplotlib puts them
-    width, height, _, pitch = scripted_pages._size(layout)
+    width, height, _, pitch = scripted_pages.page_size(layout)
     per_mm = picture.shape[1] / width
     assert picture.shape[0] / per_mm == pytest.approx(height, rel=0.01)
     for lead in layout.leads:

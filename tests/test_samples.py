@@ -10,7 +10,7 @@ import pytest
 from matplotlib import cbook
 from PIL import Image
 
-from benchmarks.plotted_pages import printed
+from benchmarks.outside_pages import printed
 from benchmarks.scripted_pages import subplots
 from ecgpage.io import read_header, read_signal, write_text
 from ecgpage.leads import LEADS, by_columns, layout_3x4, layout_grid

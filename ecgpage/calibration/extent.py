@@ -132,6 +132,7 @@ class _Fitted(NamedTuple):
 
 
 def _fit(observed: _Observed, middle: np.ndarray, held: Held) -> _Fitted:
+    """Fit even paper to what is observed, around its middle (2,), mm."""
     ends, levels = (observed.ends - middle) / UNIT, (observed.levels - middle) / UNIT
     first = float(np.median(observed.places))
     places = (observed.places - first) / UNIT

@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 
 from ecgpage.calibration.lattice import Lattice, fit_lattice, follow_lattice
-from ecgpage.calibration.spectrum import find_frequencies
+from ecgpage.calibration.spectrum import find_frequencies, upright_first
 from ecgpage.geometry import apply_homography
 from ecgpage.recording import Page
 
@@ -280,8 +280,7 @@ def _upright(contrast: np.ndarray, lattice: Lattice) -> Lattice:
     if tilt.min() < DIAGONAL:
         return lattice
     halves = np.array([vectors[0] + vectors[1], vectors[0] - vectors[1]]) / 2
-    halves = halves[np.argsort(-np.abs(halves[:, 0]))]
-    upright = fit_lattice(contrast, halves * np.where(np.diag(halves) < 0, -1, 1)[:, None])  # to the right, and down
+    upright = fit_lattice(contrast, upright_first(halves))
     seen = upright.agreement >= DIAGONAL_AGREEMENT and upright.strength >= DIAGONAL_STRENGTH
     return upright if seen else lattice
 

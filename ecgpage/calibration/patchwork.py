@@ -33,9 +33,9 @@ LOOKS = 2
 TRIED = 1 + np.linspace(-0.05, 0.05, 51)
 """Ratios of the lines' frequency to the calibration's that are tried."""
 
-HEIGHTS, AS_TOLD = np.geomspace(0.7, 1.43, 241), 0.04
-"""Ratios of the level lines' frequency to the calibration's at which rows of panels may have been taken for lines, and
-share by which one differs from 1 at least."""
+LEVEL_RATIOS, AS_TOLD = np.geomspace(0.7, 1.43, 241), 0.04
+"""Ratios of the level lines' frequency to the calibration's that are tried where rows of panels may have been taken for
+lines, and share by which one differs from 1 at least."""
 
 TALLER, AGREED = 1.5, 0.9
 """How much higher level lines are at such a ratio than near 1, over all panels, at least, and share of the panels in
@@ -94,8 +94,9 @@ class Panel(NamedTuple):
 
 
 class PanelLines(NamedTuple):
-    """Of upright and of level lines of P panels: ratios (P, 2) of their frequency to the expected one and leans (P, 2),
-    mm that they move aside over a millimetre of their length, and whether they tell it clearly, (P, 2) each."""
+    """Of upright and of level lines of P panels, all (P, 2): ratios of their frequency to the expected one, and leans,
+    mm that they move aside over a millimetre of their length; even, straight: whether lines tell ratio and lean
+    clearly, bool."""
 
     ratios: np.ndarray
     leans: np.ndarray
@@ -125,16 +126,16 @@ def even_patchwork(
     panels = lead_panels(traces)
     if len(panels) < FEWEST:
         return calibration
-    odd = _is_odd(page.page_to_picture @ calibration.paper_to_page, panels)
-    if not odd and grid.bend < UNEVEN:
+    uneven, stretched = grid.bend >= UNEVEN, _is_stretched(page.page_to_picture @ calibration.paper_to_page, panels)
+    if not (uneven or stretched):
         return calibration
     maps = GridMaps.of(page)
     bare, whole = (PanelReader(one, maps.page_to_image, square) for one in (maps.bare, maps.whole))
     seen = [one.upright_lines(calibration, panels).heights.sum() for one in (bare, whole)]
     shown = bare if seen[0] >= LEFT * seen[1] else whole
     even, on_even = replace(calibration, bend=None, line_spacing=float("nan")), panels
-    ratio = shown.level_ratio(even, panels) if odd else None
-    if ratio is None and grid.bend < UNEVEN:
+    ratio = shown.level_ratio(even, panels) if stretched else None
+    if ratio is None and not uneven:
         return calibration
     if ratio is not None:
         taller = np.diag([1.0, ratio, 1.0])
@@ -151,7 +152,7 @@ def even_patchwork(
     return replace(even, column_lines=_by_columns(traces, on_even, lines.places, square))
 
 
-def _is_odd(paper_to_picture: np.ndarray, panels: Sequence[Panel]) -> bool:
+def _is_stretched(paper_to_picture: np.ndarray, panels: Sequence[Panel]) -> bool:
     """Whether a millimetre down measures other picture pixels than one along, as where rows were taken for lines."""
     middle = np.array(panels).reshape(-1, 2, 2).mean(axis=(0, 1))
     _, (along, down) = frequencies_at(paper_to_picture, apply_homography(paper_to_picture, middle[None])[0])
@@ -227,16 +228,16 @@ class PanelReader:
         A lattice through all rows of a figure has the rows' own rhythm. None where the lines are as expected.
         """
         views = self._views(calibration, panels)
-        waves = [_waves(view.mean(axis=1), per_mm, self.square, HEIGHTS) for view, per_mm in views]
+        waves = [_waves(view.mean(axis=1), per_mm, self.square, LEVEL_RATIOS) for view, per_mm in views]
         heights = np.array([np.abs(wave).sum(axis=1) for wave in waves])
         heights /= np.maximum(np.median(heights, axis=1, keepdims=True), _NOTHING)
-        near = np.abs(np.log(HEIGHTS)) < AS_TOLD
+        near = np.abs(np.log(LEVEL_RATIOS)) < AS_TOLD
         best = int(np.where(near, 0.0, heights.sum(axis=0)).argmax())
-        if best in (0, len(HEIGHTS) - 1):
+        if best in (0, len(LEVEL_RATIOS) - 1):
             return None
         there, here = heights[:, best - 1 : best + 2].max(axis=1), heights[:, near].max(axis=1)
         agreed = np.mean(there > here) >= AGREED
-        return float(HEIGHTS[best]) if agreed and there.sum() >= TALLER * here.sum() else None
+        return float(LEVEL_RATIOS[best]) if agreed and there.sum() >= TALLER * here.sum() else None
 
     def upright_lines(self, calibration: Calibration, panels: Sequence[Panel]) -> UprightLines:
         """What panels on the calibration's paper show of upright lines."""

@@ -14,8 +14,8 @@ from dataclasses import replace
 import numpy as np
 
 from ecgpage.calibration.assembly import time_origin
-from ecgpage.calibration.in_step import law_residual
 from ecgpage.calibration.peaks import peak_offset
+from ecgpage.calibration.strip_names import SAME, least_difference
 from ecgpage.leads import MILLIMETERS_PER_SECOND
 from ecgpage.recording import LeadTrace
 
@@ -51,12 +51,8 @@ BETTER = 0.05
 """How much higher that mean must be than the columns' mean correlation with the strip at the seconds that follow from
 their order."""
 
-REPEATS, SURER = -12.0, 6.0
-"""dB of a strip's difference to its lead's short print, over the larger of the two, below which it repeats it, and by
-which that must be less than at the other place."""
-
-ASIDE = np.arange(-2.0, 2.1, 0.2)
-"""mm by which a strip may stand beside the rows above it."""
+SURER = 6.0
+"""dB by which a strip must be less different (see ``SAME``) from its lead's short print than at the other place."""
 
 BEAT_SECONDS = (0.3, 2.0)
 """Shortest and longest time between two beats."""
@@ -107,18 +103,17 @@ def _strips_repeat_the_first_seconds(traces: Sequence[LeadTrace], speed: float) 
 
     Arguments as of ``show_same_seconds``.
     """
-    least = [np.inf, np.inf]  # as columns follow each other, and as they show the same seconds
-    for strip in traces:
-        for short in traces:
-            later = strip.lead.strip and not short.lead.strip and short.lead.start > 0
-            if later and short.lead.name == strip.lead.name and np.isfinite([strip.zero, short.zero]).all():
-                for k, at in enumerate((0.0, -speed * short.lead.start)):
-                    one = short.moved(at)
-                    losses = [law_residual([(strip.moved(float(aside)), 1.0), (one, -1.0)]) for aside in ASIDE]
-                    least[k] = min(least[k], *(loss for loss in losses if np.isfinite(loss)), np.inf)
-    if min(least) > REPEATS or abs(least[0] - least[1]) < SURER:
+    known = [trace for trace in traces if np.isfinite(trace.zero)]
+    shorts = [trace for trace in known if not trace.lead.strip and trace.lead.start > 0]
+    prints = [
+        (strip, short) for strip in known if strip.lead.strip for short in shorts if short.lead.name == strip.lead.name
+    ]
+    following = min((least_difference(strip, short) for strip, short in prints), default=np.inf)
+    at_first = ((strip, short.moved(-speed * short.lead.start)) for strip, short in prints)
+    same = min((least_difference(strip, short) for strip, short in at_first), default=np.inf)
+    if min(following, same) > SAME or abs(following - same) < SURER:
         return None
-    return least[1] < least[0]
+    return same < following
 
 
 def _likeness_of_columns(columns: Sequence[np.ndarray], starts: Sequence[float]) -> float:

@@ -23,8 +23,8 @@ leads' beats look alike too, but seldom so."""
 LIKER = 3.0
 """dB by which another lead must be nearer to a strip than the one it is named after."""
 
-REACH, STEP = 2.0, 0.2
-"""mm by which a strip may stand off the rows above it, as on curled paper, and between the places tried."""
+ASIDE = np.arange(-2.0, 2.1, 0.2)
+"""mm by which a strip may stand off the rows above it, as on curled paper: the places tried."""
 
 READ = 2.0
 """dB that a name is worth which is surely read, in proportion."""
@@ -85,7 +85,7 @@ def _evidence(strip: LeadTrace, traces: Sequence[LeadTrace]) -> np.ndarray:
         return np.zeros(len(LEADS))
     differences = _differences(strip, shorts, [0.0])
     if not (differences < SAME).any():
-        differences = _differences(strip, shorts, np.arange(-REACH, REACH + STEP / 2, STEP))
+        differences = _differences(strip, shorts, ASIDE)
     return np.maximum(-differences, 0.0) if (differences < SAME).any() else np.zeros(len(LEADS))
 
 
@@ -94,7 +94,12 @@ def _differences(strip: LeadTrace, shorts: Sequence[LeadTrace], places: Sequence
     least = np.full(len(LEADS), np.inf)
     for short in shorts:
         index = LEADS.index(short.lead.name)
-        one = _named(strip, short.lead.name)
-        losses = [law_residual([(one.moved(float(at)), 1.0), (short, -1.0)], shortest=SHORTEST) for at in places]
-        least[index] = min(least[index], *(loss for loss in losses if np.isfinite(loss)), np.inf)
+        least[index] = min(least[index], least_difference(_named(strip, short.lead.name), short, places))
     return least
+
+
+def least_difference(strip: LeadTrace, short: LeadTrace, places: Sequence[float] | np.ndarray = ASIDE) -> float:
+    """Least difference of a strip, moved to each of the places (mm), to a short print of its lead: dB over the larger
+    of the two, infinite where they share too little."""
+    losses = [law_residual([(strip.moved(float(at)), 1.0), (short, -1.0)], shortest=SHORTEST) for at in places]
+    return min((loss for loss in losses if np.isfinite(loss)), default=np.inf)
