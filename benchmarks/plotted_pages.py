@@ -7,6 +7,7 @@ pictures of 100 to 300 dots per inch, and writes them with what they print as WF
 
 from __future__ import annotations
 
+import argparse
 from dataclasses import dataclass
 from typing import Any
 
@@ -56,9 +57,14 @@ def plot(signal: np.ndarray, fs: float, layout: Layout, rng: np.random.Generator
     return saved_png(figure, int(rng.choice(RESOLUTIONS)))
 
 
+def build_parser() -> argparse.ArgumentParser:
+    """Return the parser of this benchmark's arguments."""
+    return page_parser("plotted_pages", "Pages of another program.", 24, 1)
+
+
 def main() -> None:
     """Plot the pages."""
-    options = page_parser("plotted_pages", "Pages of another program.", 24, 1).parse_args()
+    options = build_parser().parse_args()
     for k, name in enumerate(find_records(options.input)[: options.number]):
         signal, fs = first_seconds(options.input, name)
         layout = LAYOUTS[k % len(LAYOUTS)]

@@ -8,6 +8,7 @@ with the synthesizer, and nothing was trained on such pages.
 
 from __future__ import annotations
 
+import argparse
 from collections.abc import Callable
 
 import cv2
@@ -212,9 +213,14 @@ DRAWERS: tuple[Drawer, ...] = (one_plot, subplots, by_opencv, by_pillow)
 FINISHES = (as_drawn, photographed, scanned)
 
 
+def build_parser() -> argparse.ArgumentParser:
+    """Return the parser of this benchmark's arguments."""
+    return page_parser("scripted_pages", "Pages of short scripts.", 48, 5)
+
+
 def main() -> None:
     """Draw the pages."""
-    options = page_parser("scripted_pages", "Pages of short scripts.", 48, 5).parse_args()
+    options = build_parser().parse_args()
     for k, name in enumerate(find_records(options.input)[: options.number]):
         rng = np.random.default_rng([options.seed, k])
         signal, fs = first_seconds(options.input, name)
