@@ -14,6 +14,7 @@ from typing import Protocol
 import numpy as np
 
 from ecgpage.calibration.assembly import assemble, limb_lead_quality
+from ecgpage.calibration.behind_rows import grid_behind_rows
 from ecgpage.calibration.first_line import time_begins
 from ecgpage.calibration.grid import GridEstimate, nothing_found
 from ecgpage.calibration.lead_ends import tell_ends
@@ -23,7 +24,7 @@ from ecgpage.calibration.placement import place_traces
 from ecgpage.calibration.pulse import find_pulse
 from ecgpage.calibration.row_bend import rows_refute
 from ecgpage.calibration.scale import (
-    by_clear_squares,
+    by_squares_alone,
     calibrate,
     calibrate_again,
     layout_scale,
@@ -307,13 +308,15 @@ class Pipeline:
         calibration: Calibration,
         traces: Sequence[LeadTrace],
     ) -> Calibration:
-        """The calibration with millimetres by the panels of a figure, where the page is one; else itself.
+        """The calibration with millimetres by the panels of a figure, where the page is one, or by a grid that rows
+        were taken for; else itself.
 
-        A clear grid whose lines do not stand together may be one of many panels.
+        A grid whose lines do not stand together may be one of many panels.
         """
         if calibration.source == "grid":
-            return even_patchwork(page, calibration, traces, grid)
-        by_squares = by_clear_squares(page, leads, grid)
+            even = even_patchwork(page, calibration, traces, grid)
+            return grid_behind_rows(page, leads, traces, calibration) if even is calibration else even
+        by_squares = by_squares_alone(page, leads, grid)
         if by_squares is None:
             return calibration
         even = even_patchwork(page, by_squares, self._trace_leads(page, leads, by_squares), grid)

@@ -126,7 +126,8 @@ def even_patchwork(
     panels = lead_panels(traces)
     if len(panels) < FEWEST:
         return calibration
-    uneven, stretched = grid.bend >= UNEVEN, _is_stretched(page.page_to_picture @ calibration.paper_to_page, panels)
+    taller = down_over_along(page.page_to_picture @ calibration.paper_to_page, panels)
+    uneven, stretched = grid.bend >= UNEVEN, abs(np.log(taller)) > AS_TOLD
     if not (uneven or stretched):
         return calibration
     maps = GridMaps.of(page)
@@ -138,8 +139,8 @@ def even_patchwork(
     if ratio is None and not uneven:
         return calibration
     if ratio is not None:
-        taller = np.diag([1.0, ratio, 1.0])
-        even, on_even = _corrected(even, taller), _moved(on_even, taller)
+        higher = np.diag([1.0, ratio, 1.0])
+        even, on_even = _corrected(even, higher), _moved(on_even, higher)
     for _ in range(LOOKS):
         correction = evening(on_even, shown.lines(even, on_even))
         if correction is None:
@@ -152,11 +153,12 @@ def even_patchwork(
     return replace(even, column_lines=_by_columns(traces, on_even, lines.places, square))
 
 
-def _is_stretched(paper_to_picture: np.ndarray, panels: Sequence[Panel]) -> bool:
-    """Whether a millimetre down measures other picture pixels than one along, as where rows were taken for lines."""
+def down_over_along(paper_to_picture: np.ndarray, panels: Sequence[Panel]) -> float:
+    """Picture pixels of a millimetre down over those of one along, at the panels' middle: far from 1 where rows were
+    taken for lines, too."""
     middle = np.array(panels).reshape(-1, 2, 2).mean(axis=(0, 1))
     _, (along, down) = frequencies_at(paper_to_picture, apply_homography(paper_to_picture, middle[None])[0])
-    return bool(abs(np.log(along / down)) > AS_TOLD)
+    return down / along
 
 
 def _by_columns(traces: Sequence[LeadTrace], panels: Sequence[Panel], places: np.ndarray, square: float) -> ColumnLines:
@@ -227,9 +229,7 @@ class PanelReader:
 
         A lattice through all rows of a figure has the rows' own rhythm. None where the lines are as expected.
         """
-        views = self._views(calibration, panels)
-        waves = [_waves(view.mean(axis=1), per_mm, self.square, LEVEL_RATIOS) for view, per_mm in views]
-        heights = np.array([np.abs(wave).sum(axis=1) for wave in waves])
+        heights = self.level_heights(calibration, panels, LEVEL_RATIOS)
         heights /= np.maximum(np.median(heights, axis=1, keepdims=True), _NOTHING)
         near = np.abs(np.log(LEVEL_RATIOS)) < AS_TOLD
         best = int(np.where(near, 0.0, heights.sum(axis=0)).argmax())
@@ -238,6 +238,13 @@ class PanelReader:
         there, here = heights[:, best - 1 : best + 2].max(axis=1), heights[:, near].max(axis=1)
         agreed = np.mean(there > here) >= AGREED
         return float(LEVEL_RATIOS[best]) if agreed and there.sum() >= TALLER * here.sum() else None
+
+    def level_heights(self, calibration: Calibration, panels: Sequence[Panel], ratios: np.ndarray) -> np.ndarray:
+        """How high level lines stand in panels on the calibration's paper, (P, R), at ratios (R,) of their frequency to
+        the expected one."""
+        views = self._views(calibration, panels)
+        waves = [_waves(view.mean(axis=1), per_mm, self.square, ratios) for view, per_mm in views]
+        return np.array([np.abs(wave).sum(axis=1) for wave in waves])
 
     def upright_lines(self, calibration: Calibration, panels: Sequence[Panel]) -> UprightLines:
         """What panels on the calibration's paper show of upright lines."""

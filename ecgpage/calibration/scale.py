@@ -61,13 +61,26 @@ def calibrate(page: Page, leads: Sequence[LeadBox], grid: GridEstimate, doubted:
     return _from_lattice(page, np.diag([scale, scale, 1.0]), "layout")
 
 
-def by_clear_squares(page: Page, leads: Sequence[LeadBox], grid: GridEstimate) -> Calibration | None:
-    """The calibration by the squares of a clear grid, whether its lines stand together or not, as those do not that
-    begin anew in every panel of a figure. None where no clear grid tells lines or it does not agree with the leads."""
-    if not (grid.found and grid.tells_lines and grid.strength >= CLEAR):
+def by_squares_alone(page: Page, leads: Sequence[LeadBox], grid: GridEstimate) -> Calibration | None:
+    """The calibration by a grid's squares, whether its lines stand together or not, as those do not that begin anew in
+    every panel of a figure. None where no grid tells lines or it does not agree with the leads."""
+    if not (grid.found and grid.tells_lines):
         return None
     square = square_millimeters(leads, grid)
     return None if square is None else _by_squares(page, leads, grid, square)
+
+
+def by_faint_grid(page: Page, leads: Sequence[LeadBox], paper_to_picture: np.ndarray) -> Calibration | None:
+    """The calibration by a grid that is looked for where its lines must be on a paper, (3, 3) homography from its
+    millimetres, that is about right. None where none is found there that agrees with the leads."""
+    picture_to_paper = np.linalg.inv(paper_to_picture)
+    boxes = np.array([map_box(picture_to_paper @ page.page_to_picture, lead.box) for lead in leads])
+    faint = find_faint_grid(page, paper_to_picture, (*boxes[:, :2].min(axis=0), *boxes[:, 2:].max(axis=0)))
+    if not faint.found:
+        return None
+    # it was looked for where its lines must be: that it is not clear is no doubt
+    found = calibrate(page, leads, faint, doubted=False)
+    return found if found.source == "grid" else None
 
 
 def calibrate_again(
@@ -88,14 +101,10 @@ def calibrate_again(
     even = paper_to_picture if by_grid else even_paper(traces, paper_to_picture)
     if even is None:
         return calibration
+    found = by_faint_grid(page, leads, even)
+    if found is not None:
+        return found
     paper_to_page = np.linalg.inv(page.page_to_picture) @ even
-    boxes = np.array([map_box(np.linalg.inv(paper_to_page), lead.box) for lead in leads])
-    faint = find_faint_grid(page, even, (*boxes[:, :2].min(axis=0), *boxes[:, 2:].max(axis=0)))
-    if faint.found:
-        # it was looked for where the traces say: that it is not clear is no doubt
-        found = calibrate(page, leads, faint, doubted=False)
-        if found.source == "grid":
-            return found
     bend = bend_of_rows(traces, np.linalg.inv(paper_to_page) @ calibration.paper_to_page)
     if by_grid:
         return calibration if bend is None else replace(calibration, bend=bend)

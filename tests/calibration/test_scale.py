@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from ecgpage.calibration.grid import GridEstimate, nothing_found
 from ecgpage.calibration.scale import (
-    by_clear_squares,
+    by_squares_alone,
     calibrate,
     calibrate_again,
     runs_at,
@@ -69,18 +69,14 @@ def test_a_faint_pattern_must_agree_better_with_the_leads():
     assert calibrate(PAGE, (lead(8.0, stretch=0.915),), faint).source == "layout"
 
 
-def test_clear_squares_tell_the_millimetre_though_lines_do_not_stand_together():
+def test_squares_alone_tell_the_millimetre_though_lines_do_not_stand_together():
     """As the lines of many panels' own grids do not."""
     clear, leads = even_grid(8.0), (lead(8.0),)
-    told = by_clear_squares(PAGE, leads, clear)
-    assert told.pixels_per_mm == pytest.approx((8.0, 8.0)) and told.line_spacing == 1.0 and told.bend is None
-    untold = (
-        nothing_found(),
-        replace(clear, strength=1.9),
-        replace(clear, weights=np.zeros_like(clear.weights)),
-        even_grid(11.0),
-    )
-    assert [by_clear_squares(PAGE, leads, grid) for grid in untold] == [None] * 4
+    for grid in (clear, replace(clear, strength=1.9)):
+        told = by_squares_alone(PAGE, leads, grid)
+        assert told.pixels_per_mm == pytest.approx((8.0, 8.0)) and told.line_spacing == 1.0 and told.bend is None
+    untold = (nothing_found(), replace(clear, weights=np.zeros_like(clear.weights)), even_grid(11.0))
+    assert [by_squares_alone(PAGE, leads, grid) for grid in untold] == [None] * 3
 
 
 def test_a_faint_pattern_that_traces_led_to_is_not_doubted():
