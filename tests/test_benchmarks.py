@@ -15,6 +15,7 @@ from benchmarks.bends import errors as bend_errors
 from benchmarks.calibration import page_errors
 from benchmarks.column_gaps import true_gap, with_gaps
 from benchmarks.detection import leads_named, leads_paired, leads_right, true_boxes, turned
+from benchmarks.detector_speed import differences
 from benchmarks.digitizer_choices import CHOICES, draw_batches, evaluate
 from benchmarks.faint_grids import look, row
 from benchmarks.learning_curve import follow
@@ -414,3 +415,11 @@ def test_finished_pages_stay_pictures(finish):
     picture[100:110] = 20
     finished = finish(picture, np.random.default_rng(0))
     assert finished.dtype == np.uint8 and finished.shape[2] == 3 and finished.min() < 100 and finished.max() > 180
+
+
+def test_runtimes_are_compared_in_boxes_that_count_and_in_all():
+    first = torch.tensor([[[10.0, 10.0, 900.0, 20.0, 0.001, 0.5], [10.0, 10.0, 90.0, 20.0, 0.5, 0.5]]])
+    apart = torch.tensor([[[0.0, 0.0, 0.5, 0.0, 0.0, 0.25], [0.0, 0.125, 0.0, 0.0, 0.0, 0.0]]])
+    told = differences([(first, first + apart), (first, first)])
+    assert [row[1:] for row in told] == [(0.125, 0.0), (0.5, 0.25)]
+    assert [row[0] for row in differences([(first[:, :1], first[:, :1])])] == ["all"]
