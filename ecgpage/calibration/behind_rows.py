@@ -26,11 +26,11 @@ def grid_behind_rows(
     higher. leads: boxes in page pixels; traces: of them, on the calibration's paper.
     """
     square = calibration.line_spacing
+    if calibration.source != "grid" or not np.isfinite(square):
+        return calibration
     panels = lead_panels([trace for trace in traces if trace.printed.any()])
     paper_to_picture = page.page_to_picture @ calibration.paper_to_page
-    if calibration.source != "grid" or not np.isfinite(square) or not panels:
-        return calibration
-    taller = down_over_along(paper_to_picture, panels)
+    taller = down_over_along(paper_to_picture, panels) if panels else 1.0
     if abs(np.log(taller)) <= AS_TOLD:
         return calibration
     found = by_faint_grid(page, leads, paper_to_picture @ np.diag([1.0, 1 / taller, 1.0]))
