@@ -343,6 +343,19 @@ def test_a_page_without_a_grid_is_calibrated_again_by_its_traces(monkeypatch, an
     assert traces == (f"traced at {calibration.paper_to_page[0, 0]:g}",)
 
 
+@pytest.mark.parametrize("panels_tell", [True, False])
+def test_a_grid_behind_rows_is_looked_for_where_panels_tell_nothing(monkeypatch, panels_tell):
+    rows, panels, squares = (Calibration(np.diag([1.0, k, 1.0]), (1.0, k), "grid") for k in (1.2, 1.1, 1.0))
+    monkeypatch.setattr(pipeline, "calibrate", lambda page, leads, grid: rows)
+    monkeypatch.setattr(pipeline, "even_patchwork", lambda page, told, traces, grid: panels if panels_tell else told)
+    monkeypatch.setattr(pipeline, "grid_behind_rows", lambda page, leads, traces, told: squares)
+    monkeypatch.setattr(pipeline, "trace_rows", lambda *_: [])
+    page = Page(np.zeros((50, 60, 3), np.uint8), (50, 60), np.eye(3), False)
+    box = LeadBox("I", (1.0, 2.0, 30.0, 20.0), 1.0, start=0.0, duration=2.5)
+    calibration, _ = Pipeline(None, None).calibrate_and_trace(page, nothing_found(), (box,))
+    assert calibration is (panels if panels_tell else squares)
+
+
 @pytest.mark.parametrize("refuted", [True, False])
 def test_leads_are_traced_again_without_a_bend_that_their_rows_refute(monkeypatch, refuted):
     bend = Bend(np.array([[0.0, 0]] * 5 + [[0, 3.0]]), 2, (55.0, 42.0), (55.0, 42.0))
