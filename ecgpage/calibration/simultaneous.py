@@ -43,7 +43,11 @@ ALIKE, LEAST_ALIKE = 0.9, 0.85
 """Correlation of columns with the first one from which on they may show its seconds, the mean over columns and the
 least."""
 
-AT_ONCE, STILL_AT_ONCE, FAR_LESS = 0.01, 0.02, 0.25
+ELSEWHERE, ALIKE_STILL, LEAST_STILL = 0.1, 0.8, 0.65
+"""s from which on the rhythm would bring beats of columns that follow each other clearly elsewhere, and the correlations
+of three columns and more that then tell, or where no rhythm is seen: leads of one instant may look otherwise."""
+
+AT_ONCE, STILL_AT_ONCE, FAR_LESS = 0.01, 0.025, 0.25
 """s by which their beats may stand beside its at most; up to the second where that is no more than this share of what
 the rhythm would bring them beside it in columns that follow each other."""
 
@@ -127,12 +131,14 @@ def _likeness_of_columns(columns: Sequence[np.ndarray], starts: Sequence[float])
     length = min(map(len, columns))
     columns = [column[:length] for column in columns]
     alike, apart = np.array([_likeness(columns[0], column, USUAL_REACH) for column in columns[1:]]).T
-    if alike.mean() <= ALIKE or alike.min() <= LEAST_ALIKE:
-        return 0.0
     beat, drift = _beat_seconds(columns), 0.0
     if beat is not None:
         later = np.subtract(starts[1:], starts[0])
         drift = float(np.abs(later - beat * np.round(later / beat)).max())
+    elsewhere = len(columns) > 2 and (beat is None or drift > ELSEWHERE)
+    mean, least = (ALIKE_STILL, LEAST_STILL) if elsewhere else (ALIKE, LEAST_ALIKE)
+    if alike.mean() <= mean or alike.min() <= least:
+        return 0.0
     told = drift > LEAST_DRIFT if beat is not None else _shows_two_beats(columns[0])
     at_once = np.abs(apart).max() <= np.clip(FAR_LESS * drift, AT_ONCE, STILL_AT_ONCE)
     return float(alike.mean()) if told and at_once else 0.0

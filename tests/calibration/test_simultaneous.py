@@ -11,6 +11,7 @@ from ecgpage.recording import LeadTrace
 
 SPEED = 25.0
 IRREGULAR = np.array([0.3, 1.0, 1.95, 2.6, 3.4, 4.5, 5.15, 6.1, 7.0, 7.6, 8.7, 9.5])
+WITHOUT_RHYTHM = np.array([0.6, 0.95, 1.35, 2.8, 3.7, 4.4, 5.8, 6.7, 7.9, 8.9, 9.5])  # in the first 2.5 s
 REGULAR = np.arange(0.4, 10, 2.5 / 3)  # three beats in each column, at the same places
 
 
@@ -82,6 +83,16 @@ def test_columns_that_show_the_same_seconds_stand_alike_to_some_milliseconds(
     traces = page(np.arange(0.3, 10, beat), True, strips=())
     moved = [trace.moved(off * SPEED) if trace.lead.start == 5.0 else trace for trace in traces]
     assert show_same_seconds(moved) == same
+
+
+@pytest.mark.parametrize("same", [True, False])
+@pytest.mark.parametrize("beats", [IRREGULAR, np.arange(0.3, 10, 0.78), WITHOUT_RHYTHM])
+def test_columns_whose_beats_look_otherwise_tell_by_where_they_stand(beats: np.ndarray, same: bool) -> None:
+    """In the last column T waves are steeper than QRS complexes."""
+    t = np.arange(round(10 * FS))[:, None] / FS - beats - 0.25
+    signal = heart(beats)
+    signal[:, 9:] += 1.2 * np.exp(-((t / 0.02) ** 2)).sum(axis=1)[:, None]
+    assert show_same_seconds(page_traces(signal, layout_3x4(()), same)) == same
 
 
 def test_two_waves_of_one_broad_beat_are_no_rhythm() -> None:
