@@ -44,8 +44,8 @@ ALIKE, LEAST_ALIKE = 0.9, 0.85
 least."""
 
 ELSEWHERE, ALIKE_STILL, LEAST_STILL = 0.1, 0.8, 0.65
-"""s from which on the rhythm would bring beats of columns that follow each other clearly elsewhere, and the correlations
-of three columns and more that then tell, or where no rhythm is seen: leads of one instant may look otherwise."""
+"""s from which on the rhythm would bring beats of columns that follow each other clearly elsewhere, and correlations of
+three columns and more that then tell, or where no rhythm is seen: leads of one instant may look otherwise."""
 
 AT_ONCE, STILL_AT_ONCE, FAR_LESS = 0.01, 0.025, 0.25
 """s by which their beats may stand beside its at most; up to the second where that is no more than this share of what
