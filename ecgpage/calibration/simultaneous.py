@@ -43,13 +43,16 @@ ALIKE, LEAST_ALIKE = 0.9, 0.85
 """Correlation of columns with the first one from which on they may show its seconds, the mean over columns and the
 least."""
 
-ELSEWHERE, ALIKE_STILL, LEAST_STILL = 0.1, 0.8, 0.65
-"""s from which on the rhythm would bring beats of columns that follow each other clearly elsewhere, and correlations of
-three columns and more that then tell, or where no rhythm is seen: leads of one instant may look otherwise."""
-
-AT_ONCE, STILL_AT_ONCE, FAR_LESS = 0.01, 0.025, 0.25
+AT_ONCE, STILL_AT_ONCE, FAR_LESS = 0.01, 0.02, 0.25
 """s by which their beats may stand beside its at most; up to the second where that is no more than this share of what
 the rhythm would bring them beside it in columns that follow each other."""
+
+ELSEWHERE = 0.1
+"""s from which on that is clearly elsewhere: three columns and more then tell, as they do where no rhythm is seen, by
+where their beats stand, however these look."""
+
+ALIKE_STILL, LEAST_STILL, AT_ONCE_STILL = 0.8, 0.65, 0.025
+"""``ALIKE``, ``LEAST_ALIKE`` and ``STILL_AT_ONCE`` there."""
 
 BETTER = 0.05
 """How much higher that mean must be than the columns' mean correlation with the strip at the seconds that follow from
@@ -136,11 +139,12 @@ def _likeness_of_columns(columns: Sequence[np.ndarray], starts: Sequence[float])
         later = np.subtract(starts[1:], starts[0])
         drift = float(np.abs(later - beat * np.round(later / beat)).max())
     elsewhere = len(columns) > 2 and (beat is None or drift > ELSEWHERE)
-    mean, least = (ALIKE_STILL, LEAST_STILL) if elsewhere else (ALIKE, LEAST_ALIKE)
+    still, usual = (ALIKE_STILL, LEAST_STILL, AT_ONCE_STILL), (ALIKE, LEAST_ALIKE, STILL_AT_ONCE)
+    mean, least, beside = still if elsewhere else usual
     if alike.mean() <= mean or alike.min() <= least:
         return 0.0
     told = drift > LEAST_DRIFT if beat is not None else _shows_two_beats(columns[0])
-    at_once = np.abs(apart).max() <= np.clip(FAR_LESS * drift, AT_ONCE, STILL_AT_ONCE)
+    at_once = np.abs(apart).max() <= np.clip(FAR_LESS * drift, AT_ONCE, beside)
     return float(alike.mean()) if told and at_once else 0.0
 
 

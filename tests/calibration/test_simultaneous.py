@@ -72,6 +72,7 @@ def test_columns_tell_beside_a_strip_that_is_read_beside_its_place(same: bool) -
     [
         (0.004, 0.78, True),
         (0.015, 0.78, True),  # the rhythm would bring beats 0.3 s beside their places
+        (0.022, 0.78, True),
         (0.03, 0.78, False),
         (0.004, 0.829, True),
         (0.015, 0.829, False),  # by 0.04 s
