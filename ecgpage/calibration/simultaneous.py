@@ -48,11 +48,13 @@ AT_ONCE, STILL_AT_ONCE, FAR_LESS = 0.01, 0.02, 0.25
 the rhythm would bring them beside it in columns that follow each other."""
 
 ELSEWHERE = 0.1
-"""s from which on that is clearly elsewhere: three columns and more then tell, as they do where no rhythm is seen, by
-where their beats stand, however these look."""
+"""s beside the first column's beats from which on the rhythm would bring those of columns that follow each other
+clearly elsewhere. Three columns and more then tell by where their beats stand, even where these look less alike."""
 
 ALIKE_STILL, LEAST_STILL, AT_ONCE_STILL = 0.8, 0.65, 0.025
-"""``ALIKE``, ``LEAST_ALIKE`` and ``STILL_AT_ONCE`` there."""
+"""What ``ALIKE``, ``LEAST_ALIKE`` and ``STILL_AT_ONCE`` are for such columns, and for as many without a rhythm. Of 106
+drawn pages whose columns follow each other, five show beats within 0.06 s of the first column's in all columns, at a
+correlation of 0.5 and more; on each the rhythm brings them there, within 0.06 s."""
 
 BETTER = 0.05
 """How much higher that mean must be than the columns' mean correlation with the strip at the seconds that follow from
@@ -127,7 +129,8 @@ def _likeness_of_columns(columns: Sequence[np.ndarray], starts: Sequence[float])
     """Mean correlation of columns' beats with the first one's where they stand as there; else 0.
 
     0 as well where the rhythm would bring them there in columns that follow each other, or no rhythm is seen for want
-    of beats. columns: (n,) steepness every ``STEP``, of each; starts: s at which they begin if they follow each other.
+    of beats. Three columns and more may be less alike, see ``ELSEWHERE``. columns: (n,) steepness every ``STEP``, of
+    each; starts: s at which they begin if they follow each other.
     """
     if len(columns) < 2:
         return 0.0

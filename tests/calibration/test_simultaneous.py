@@ -11,7 +11,7 @@ from ecgpage.recording import LeadTrace
 
 SPEED = 25.0
 IRREGULAR = np.array([0.3, 1.0, 1.95, 2.6, 3.4, 4.5, 5.15, 6.1, 7.0, 7.6, 8.7, 9.5])
-WITHOUT_RHYTHM = np.array([0.6, 0.95, 1.35, 2.8, 3.7, 4.4, 5.8, 6.7, 7.9, 8.9, 9.5])  # in the first 2.5 s
+WITHOUT_RHYTHM = np.array([0.6, 0.95, 1.35, 2.8, 3.7, 4.4, 5.8, 6.7, 7.9, 8.9, 9.5])  # none is seen in the first 2.5 s
 REGULAR = np.arange(0.4, 10, 2.5 / 3)  # three beats in each column, at the same places
 
 
