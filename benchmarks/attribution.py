@@ -29,6 +29,7 @@ from ecgpage.calibration.first_line import time_begins
 from ecgpage.calibration.grid import GridEstimate
 from ecgpage.calibration.lead_ends import tell_ends
 from ecgpage.calibration.placement import place_traces
+from ecgpage.calibration.reconciliation import reconciled
 from ecgpage.cli import HERE
 from ecgpage.detection.targets import lead_box
 from ecgpage.digitization.rows import trace_rows
@@ -155,7 +156,8 @@ def digitize(found: Found, truth: TruePage, pipeline: Pipeline, given: str) -> t
         placed = place_traces(true_traces(truth, paper_to_picture, traces, bend), speed, lines).traces
     known = origin if all_given or given == "origin" else begin
     read = assemble(placed, LEADS, truth.fs, samples, known, speed, gains)
-    return tell_ends(*read, truth.fs).signal, (begin - origin) / speed, paper_to_picture
+    told = tell_ends(*read, truth.fs)
+    return reconciled(*told, LEADS, truth.fs), (begin - origin) / speed, paper_to_picture
 
 
 def scores(truth: TruePage, signal: np.ndarray) -> tuple[float, float]:

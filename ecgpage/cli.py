@@ -85,7 +85,7 @@ def _digitize(options: argparse.Namespace) -> int:
             failed += 1
             continue
         name, recording = record_name(picture, pictures), page.recording
-        quality = f"Limb leads: I + III = II to {recording.limb_lead_quality:.1f} dB"
+        quality = f"Limb leads as read: I + III = II to {recording.limb_lead_quality:.1f} dB"
         diagnosis = [] if recording.diagnosis is None else [f"Diagnosis: {verdict(recording.diagnosis)}"]
         errors = ", ".join(f"{name} {error:.3f}" for name, error in recording.expected_errors.items())
         quality_lines = [quality, f"Expected error: {errors} mV"] if errors else [quality]

@@ -22,6 +22,7 @@ from ecgpage.calibration.parts import find_grid
 from ecgpage.calibration.patchwork import even_patchwork
 from ecgpage.calibration.placement import place_traces
 from ecgpage.calibration.pulse import find_pulse
+from ecgpage.calibration.reconciliation import reconciled
 from ecgpage.calibration.row_bend import rows_refute
 from ecgpage.calibration.scale import (
     by_squares_alone,
@@ -130,8 +131,9 @@ class Pipeline:
             begin = time_begins(placed.traces, page, calibration) if calibration and placed.traces else None
             read = assemble(placed.traces, names, fs, num_samples, begin, speed, gains)
             signal, deviation = tell_ends(*read, fs)
+            quality = limb_lead_quality(signal, names)
+            signal = reconciled(signal, deviation, names, fs)
             leads = leads if calibration is None else traced_boxes(leads, traces, calibration, placed.gap)
-        quality = limb_lead_quality(signal, names)
         warnings += placed.notes + _doubts(page, calibration, placed.left_out, quality)
         diagnosis = self._diagnose(page, signal, fs, names)
         recording = Recording(signal, fs, tuple(names), diagnosis, quality, warnings, deviation)
@@ -428,7 +430,8 @@ def merge_pages(pages: Sequence[DigitizedPage]) -> Recording:
     """One recording from several pictures of the same record.
 
     The page that shows most is taken, at equal shares the one whose limb leads agree best; what it does not show is
-    filled from the others in that order. Raises ValueError for no pages.
+    filled from the others in that order. Its limb leads' agreement is that of the first page, as it was read, or, where
+    it shows too few of them, of what is filled in. Raises ValueError for no pages.
     """
     if not pages:
         raise ValueError("expected at least one digitized page, came none")
@@ -441,7 +444,9 @@ def merge_pages(pages: Sequence[DigitizedPage]) -> Recording:
         if deviation is not None and recording.deviation is not None:
             deviation[missing] = recording.deviation[missing]
     warnings = tuple(dict.fromkeys(text for recording in order for text in recording.warnings))
-    quality = limb_lead_quality(signal, order[0].names)
+    quality = order[0].limb_lead_quality
+    if not np.isfinite(quality):
+        quality = limb_lead_quality(signal, order[0].names)
     return replace(order[0], signal=signal, warnings=warnings, limb_lead_quality=quality, deviation=deviation)
 
 

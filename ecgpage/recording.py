@@ -169,8 +169,9 @@ class Recording:
     """A digitized page.
 
     signal: (samples, leads) float32 mV at ``fs`` Hz, NaN where nothing is printed; names: the columns' leads.
-    diagnosis: None without a classifier. limb_lead_quality: dB, see ``calibration.assembly.limb_lead_quality``; NaN
-    where it cannot be had. warnings: what a reader should know before trusting the signal, as sentences. deviation:
+    diagnosis: None without a classifier. limb_lead_quality: dB, see ``calibration.assembly.limb_lead_quality``, of the
+    leads as they were read, before they were made to agree (``calibration.reconciliation``); NaN where it cannot be
+    had. warnings: what a reader should know before trusting the signal, as sentences. deviation:
     (samples, leads) mV, how far off each sample is expected to be (one standard deviation), NaN with its sample; None
     where it is not known.
     """

@@ -306,11 +306,20 @@ def test_a_record_without_a_readable_picture_is_refused_by_name(tmp_path, images
         digitize_record(tmp_path / "page", Pipeline(NoLeads(), None))
 
 
-def test_quality_of_a_merged_record_is_that_of_its_signal():
+def test_quality_of_a_merged_record_is_that_of_its_first_page_as_read():
+    """Not that of its signal, whose limb leads were made to agree since."""
     signal = np.random.default_rng(1).standard_normal((1000, 12)).astype(np.float32)
     page = page_of(signal)
-    stale = replace(page, recording=replace(page.recording, limb_lead_quality=99.0))
-    assert merge_pages([stale]).limb_lead_quality < 10
+    read = replace(page, recording=replace(page.recording, limb_lead_quality=12.5))
+    assert merge_pages([read]).limb_lead_quality == 12.5
+
+
+def test_quality_of_a_record_from_several_pages_is_that_of_what_they_show_together():
+    signal = np.random.default_rng(1).standard_normal((1000, 12)).astype(np.float32)
+    first, second = signal.copy(), signal.copy()
+    first[:, 2], second[:, :2] = np.nan, np.nan
+    merged = merge_pages([page_of(first), page_of(second)])
+    assert merged.limb_lead_quality == pytest.approx(limb_lead_quality(signal, LEADS))
 
 
 @pytest.mark.parametrize(

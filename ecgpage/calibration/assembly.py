@@ -27,6 +27,7 @@ UNSEEN = 3.0
 """Standard deviation of a box's edge where no end of its trace is seen, mm."""
 
 _EDGE_REACH = 4.0  # mm, how far from its box's edge a trace's printed end is looked for
+_FAIR = 0.5  # mm, deviation from which on down ends count alike at first: those where a page is cut are sharp too
 _END_REACH = 2.5  # mm around a trace's end within which its presence tells where exactly, and how surely
 _SHARPEST = 0.1  # mm, standard deviation of an end that the digitizer is quite sure of
 _AGREEMENT = (2.0, 1.0, 0.6, 0.6, 0.6)  # mm, how far ends may be apart that count, step by step
@@ -44,7 +45,7 @@ def time_origin(traces: Sequence[LeadTrace], speed: float = MILLIMETERS_PER_SECO
         raise ValueError("no time origin without at least one trace")
     values, deviations = lead_origins(traces, speed)
     weights = 1 / (_SHARPEST**2 + np.square(deviations))
-    origin = _weighted_median(values, weights)
+    origin = _weighted_median(values, 1 / (_FAIR**2 + np.square(deviations)))
     for reach in _AGREEMENT:
         near = weights * biweight(values - origin, reach)
         if near.sum() > 0:
@@ -99,7 +100,7 @@ def _edge(x: np.ndarray, presence: np.ndarray, near: float) -> tuple[float, floa
     steps = np.diff(np.concatenate([[0.0], rising, [1.0]]))
     between = np.concatenate([place[:1], (place[1:] + place[:-1]) / 2, place[-1:]])
     mean = float((steps * between).sum())
-    return mean, float(np.sqrt((steps * (between - mean) ** 2).sum()))
+    return mean, float(np.sqrt(max(0.0, (steps * (between - mean) ** 2).sum())))  # a presence may exceed 1 by rounding
 
 
 def _smooth(presence: np.ndarray, x: np.ndarray) -> np.ndarray:

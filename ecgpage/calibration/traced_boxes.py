@@ -12,8 +12,9 @@ from ecgpage.calibration.column_gap import without_gap
 from ecgpage.geometry import bent_box, bent_points, flat_box
 from ecgpage.recording import LEAST_BOX_HEIGHT, Calibration, LeadBox, LeadTrace
 
-NEAR = (5.0, 7.0)
-"""Millimetres, x and y, by which an edge is moved without more ado: one that goes further may not be this lead's."""
+NEAR = (10.0, 7.0)
+"""Millimetres, x and y, by which an edge is moved without more ado: one that goes further may not be this lead's. Where
+it begins and ends is told by all leads together, and so further."""
 
 CLEAR, ALONE = 2.5, 1.5
 """Millimetres of spread up to which a trace's outermost point may move an edge further, and from which on no other

@@ -91,6 +91,20 @@ def test_sharp_ends_outweigh_vague_ones():
     assert time_origin([sharp, *vague]) == pytest.approx(ORIGIN, abs=0.1)
 
 
+def test_a_cut_page_begins_where_its_later_columns_say():
+    """Three leads begin sharply 12 mm late, where the page is cut; nine others are seen less sharply."""
+    kernel = np.ones(60) / 60  # over 2.5 mm
+    traces = []
+    for column in range(4):
+        trace = printed("I", column * 2.5, 2.5, wave(2.5))
+        presence = np.convolve(trace.presence, kernel, mode="same")
+        if not column:
+            presence = np.where(trace.x < ORIGIN + 12, 0.0, presence)
+            trace = replace(trace, lead=replace(trace.lead, box=(ORIGIN + 12, *trace.lead.box[1:])))
+        traces += [replace(trace, presence=presence)] * 3
+    assert time_origin(traces) == pytest.approx(ORIGIN, abs=0.1)
+
+
 @given(st.floats(-0.5, 0.5), st.floats(0.0, 2.0))
 def test_an_end_is_known_to_a_fraction_of_a_column_however_vague(shift, width):
     trace = printed("I", 0, 2.5, wave(2.5), origin=ORIGIN + shift)

@@ -1,0 +1,110 @@
+"""Limb leads that are read with errors come nearer to the truth together; what does not keep to the laws stays."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ecgpage.calibration.reconciliation import LIMB_LEADS, reconciled
+from ecgpage.leads import LEADS
+
+FS = 500.0
+SAMPLES = 1250
+
+
+def true_record(rng, names=LEADS):
+    """Leads (samples, leads) mV of beats in two directions; chest leads by themselves."""
+    seconds = np.arange(SAMPLES) / FS
+    beats = [
+        rng.uniform(0.8, 1.5) * np.exp(-(((seconds - at) % 0.8 - 0.4) ** 2) / rng.uniform(0.01, 0.03) ** 2)
+        for at in rng.uniform(0, 0.8, 2)
+    ]
+    leads = {name: one * beats[0] + two * beats[1] for name, (one, two) in LIMB_LEADS.items()}
+    return np.stack([leads.get(name, beats[0]) for name in names], axis=1)
+
+
+def only(signal, names, kept):
+    """The record with the samples of all but some leads missing."""
+    result = signal.copy()
+    result[:, [name not in kept for name in names]] = np.nan
+    return result
+
+
+@settings(deadline=None, max_examples=30)
+@given(
+    seed=st.integers(0, 2**32 - 1),
+    kept=st.sampled_from([("I", "II", "III"), ("aVR", "aVL", "aVF"), ("II", "aVR", "aVF"), tuple(LIMB_LEADS)]),
+)
+def test_errors_become_smaller_in_the_mean(seed, kept):
+    """Three leads of two voltages keep two thirds of their errors' power, six keep one third."""
+    rng = np.random.default_rng(seed)
+    true = only(true_record(rng), LEADS, kept)
+    noise = 0.01 * rng.standard_normal(true.shape)
+    result = reconciled(true + noise, np.where(np.isfinite(true), 0.01 / 0.6, np.nan), LEADS, FS)
+    left = np.nanmean((result - true) ** 2) / np.nanmean((noise + 0 * true) ** 2)
+    assert left == pytest.approx(2 / len(kept), abs=0.06)
+    np.testing.assert_array_equal(np.isfinite(result), np.isfinite(true))
+
+
+@settings(deadline=None, max_examples=20)
+@given(seed=st.integers(0, 2**32 - 1), worst=st.sampled_from(("I", "II", "III")))
+def test_the_lead_that_may_be_wrong_takes_the_error(seed, worst):
+    rng = np.random.default_rng(seed)
+    true = only(true_record(rng), LEADS, ("I", "II", "III"))
+    deviation = np.where(np.isfinite(true), 0.001, np.nan)
+    read, k = true.copy(), LEADS.index(worst)
+    deviation[600:620, k] = 0.3
+    read[600:620, k] += 0.1
+    result = reconciled(read, deviation, LEADS, FS)
+    np.testing.assert_allclose(result[600:620, k], true[600:620, k], atol=0.003)
+    np.testing.assert_allclose(result, true, atol=0.003)
+
+
+@settings(deadline=None, max_examples=20)
+@given(st.integers(0, 2**32 - 1), st.permutations(range(12)))
+def test_order_and_case_of_names_do_not_matter(seed, order):
+    rng = np.random.default_rng(seed)
+    read = true_record(rng) + 0.01 * rng.standard_normal((SAMPLES, 12))
+    deviation = rng.uniform(0.005, 0.05, read.shape)
+    result = reconciled(read, deviation, LEADS, FS)
+    shuffled = reconciled(read[:, order], deviation[:, order], [LEADS[k].upper() for k in order], FS)
+    np.testing.assert_allclose(shuffled, result[:, order], atol=1e-9)
+    np.testing.assert_array_equal(result[:, 6:], read[:, 6:])  # chest leads keep to no law
+
+
+def test_zero_lines_stay():
+    """A row's zero line that is wrong by 0.2 mV says nothing of the other rows'."""
+    true = only(true_record(np.random.default_rng(1)), LEADS, ("I", "II", "III"))
+    read = true.copy()
+    read[:, 1] += 0.2
+    np.testing.assert_allclose(reconciled(read, np.full(true.shape, 0.02), LEADS, FS), read, atol=1e-9)
+
+
+def test_leads_that_are_none_of_one_heart_stay_as_they_are():
+    """As under wrong names or at other times: making them agree would make all of them wrong."""
+    read = true_record(np.random.default_rng(2))
+    read[:, 2] = np.roll(read[:, 2], 100)
+    read = only(read, LEADS, ("I", "II", "III"))
+    np.testing.assert_array_equal(reconciled(read, np.full(read.shape, 0.05), LEADS, FS), read)
+
+
+def test_a_gross_error_is_not_spread_over_the_others():
+    """One sample that is off by 0.4 mV where 0.006 mV are expected moves others by what is expected alone."""
+    true = only(true_record(np.random.default_rng(3)), LEADS, ("I", "II", "III"))
+    read = true.copy()
+    read[700, 0] += 0.4
+    result = reconciled(read, np.full(true.shape, 0.01), LEADS, FS)
+    assert np.nanmax(np.abs(result - read)) < 0.02
+
+
+@pytest.mark.parametrize("kept", [(), ("I",), ("I", "II"), ("V1", "V2", "V3")])
+def test_fewer_leads_than_a_law_has_stay(kept):
+    read = only(true_record(np.random.default_rng(4)), LEADS, kept)
+    np.testing.assert_array_equal(reconciled(read, np.full(read.shape, 0.05), LEADS, FS), read)
+
+
+def test_leads_without_a_voltage_and_records_without_samples_stay():
+    flat = np.zeros((SAMPLES, 12))
+    np.testing.assert_array_equal(reconciled(flat, np.full(flat.shape, 0.05), LEADS, FS), flat)
+    assert reconciled(np.empty((0, 12)), np.empty((0, 12)), LEADS, FS).shape == (0, 12)
+    assert reconciled(np.zeros((10, 1)), np.ones((10, 1)), ["X"], FS).shape == (10, 1)
