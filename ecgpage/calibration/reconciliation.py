@@ -32,6 +32,10 @@ LEAST_AGREEMENT = 15.0
 of a law's factors adding up to 1): below, a name or a time is wrong, or a lead is traced wrongly, and the others would
 be made wrong with it."""
 
+LIKELY = 1.5
+"""Disagreement, in expected deviations (root mean square), up to which it is what reading badly brings, however large
+beside the leads it is."""
+
 LARGEST = 3.0
 """Disagreement, in expected deviations, up to which it is shared; what is larger is one lead's gross error."""
 
@@ -47,7 +51,7 @@ def reconciled(signal: np.ndarray, deviation: np.ndarray, names: Sequence[str], 
 
     deviation: (samples, leads) mV, how far off each sample is expected to be; names: the leads', any order and case.
     Zero lines stay where they are: of each law the mean is left. Leads that do not keep to the laws nearly
-    (``LEAST_AGREEMENT``), and those that share too little, are as they were.
+    (``LEAST_AGREEMENT``, ``LIKELY``), and those that share too little, are as they were.
     """
     result = signal.copy()
     spelled = [canonical_lead(name) or "" for name in names]
@@ -71,10 +75,11 @@ def _errors(values: np.ndarray, deviation: np.ndarray, laws: np.ndarray) -> np.n
     laws (laws, leads) should be 0. What is told does not depend on which such laws are taken."""
     off = values @ laws.T
     off -= off.mean(axis=0)
-    if not decibels(np.var(values, axis=0).max(), np.mean(off**2)) >= LEAST_AGREEMENT:
-        return np.zeros_like(values)
     variance = (USUAL_ERROR * deviation) ** 2 + LEAST_DEVIATION**2
     expected = np.einsum("mi,ti,ni->tmn", laws, variance, laws)
     shares = np.linalg.solve(expected, off[..., None])[..., 0]
-    sizes = np.sqrt(np.maximum((off * shares).mean(axis=1), 1e-12))
-    return variance * (shares @ laws) * np.minimum(1.0, LARGEST / sizes)[:, None]
+    power = np.maximum((off * shares).mean(axis=1), 1e-12)
+    agree = decibels(np.var(values, axis=0).max(), np.mean(off**2)) >= LEAST_AGREEMENT
+    if not agree and power.mean() > LIKELY**2:
+        return np.zeros_like(values)
+    return variance * (shares @ laws) * np.minimum(1.0, LARGEST / np.sqrt(power))[:, None]

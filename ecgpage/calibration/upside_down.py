@@ -16,7 +16,7 @@ LAWS: tuple[dict[str, float], ...] = (
 )
 """Goldberger's leads: sums that are 0 at every instant."""
 
-HOLDS, BETTER = -6.0, 6.0
+HOLDS, BETTER = -4.0, 6.0
 """dB of a law's sum, over its largest lead, up to which it holds, and by how much less that must be for aVR the other
 way up."""
 

@@ -88,6 +88,15 @@ def test_leads_that_are_none_of_one_heart_stay_as_they_are():
     np.testing.assert_array_equal(reconciled(read, np.full(read.shape, 0.05), LEADS, FS), read)
 
 
+def test_leads_that_are_read_badly_and_said_to_be_are_reconciled():
+    """Noise of a third of the leads' own size, as is expected."""
+    rng = np.random.default_rng(5)
+    true = only(true_record(rng), LEADS, ("I", "II", "III"))
+    noise = 0.1 * rng.standard_normal(true.shape)
+    result = reconciled(true + noise, np.full(true.shape, 0.1 / 0.6), LEADS, FS)
+    assert np.nanmean((result - true) ** 2) == pytest.approx(2 / 3 * np.nanmean((noise + 0 * true) ** 2), rel=0.1)
+
+
 def test_a_gross_error_is_not_spread_over_the_others():
     """One sample that is off by 0.4 mV where 0.006 mV are expected moves others by what is expected alone."""
     true = only(true_record(np.random.default_rng(3)), LEADS, ("I", "II", "III"))
