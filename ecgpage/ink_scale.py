@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from ecgpage.geometry import Bend, bent_points, sample_bent
+from ecgpage.geometry import Bend, apply_homography, bent_points, sample_bent
 from ecgpage.recording import LeadTrace
 
 INKED = 0.5
@@ -19,6 +19,13 @@ LEAST_CONTRAST = 15.0
 
 FEWEST = 50
 """Points that tell either."""
+
+UNEVEN = 0.25
+"""Share of the paper's brightness by which it varies along the traces (from a tenth to nine tenths of them) from which
+on it is made even: in less light ink is less dark than paper by less, too."""
+
+COVERED, AROUND = 1.2, 10.0
+"""Millimetres of ink that paper is told beneath, and around a place from which its brightness is told."""
 
 
 @dataclass(frozen=True)
@@ -46,14 +53,13 @@ class InkScale:
         if not traces:
             return None
         grey = cv2.transform(image, np.full((1, 3), 1 / 3, np.float32))
-        on, beside = [], []
-        for trace in traces:
-            printed = np.flatnonzero(trace.presence > INKED)[::6]
-            points = np.stack([trace.x[printed], trace.y[printed]], axis=1)
-            on.append(_brightness(grey, bent_points(paper_to_picture, points, bend)))
-            for off in (-2.0, 2.0):
-                beside.append(_brightness(grey, bent_points(paper_to_picture, points + (0.0, off), bend)))
-        inked, bare = np.concatenate(on), np.concatenate(beside)
+        printed = [np.flatnonzero(trace.presence > INKED)[::6] for trace in traces]
+        points = np.concatenate(
+            [np.stack([trace.x[k], trace.y[k]], axis=1) for trace, k in zip(traces, printed, strict=True)]
+        )
+        on, above, below = (bent_points(paper_to_picture, points + (0.0, off), bend) for off in (0.0, -2.0, 2.0))
+        grey = _in_even_light(grey, on, paper_to_picture)
+        inked, bare = _brightness(grey, on), np.concatenate([_brightness(grey, side) for side in (above, below)])
         if len(inked) < FEWEST or len(bare) < FEWEST:
             return None
         ink, paper = float(np.median(inked)), float(np.percentile(bare, 25))  # a quarter may be grid lines
@@ -66,6 +72,27 @@ class InkScale:
         border = cv2.BORDER_REPLICATE
         cut = sample_bent(self.grey, self.paper_to_picture, to_paper, size, self.bend, borderMode=border)
         return np.clip((self.paper - cut.astype(np.float32)) / (self.paper - self.ink), 0.0, 1.0)
+
+
+def _in_even_light(grey: np.ndarray, points: np.ndarray, paper_to_picture: np.ndarray) -> np.ndarray:
+    """The picture (H, W), uint8, as it would be if its paper were as bright everywhere as in the middle of the points
+    (n, 2), pixels; itself where it nearly is."""
+    if len(points) < FEWEST:
+        return grey
+    middle = np.mean(points, axis=0)
+    there = apply_homography(np.linalg.inv(paper_to_picture), np.array([middle, middle + (1.0, 0.0)]))
+    pixels_per_mm = 1 / max(float(np.hypot(*(there[1] - there[0]))), 1e-6)
+    paper = cv2.dilate(grey, np.ones((_odd(COVERED * pixels_per_mm),) * 2, np.uint8))
+    paper = np.maximum(cv2.blur(paper, (_odd(AROUND * pixels_per_mm),) * 2), 1)
+    low, usual, high = np.percentile(_brightness(paper, points), (10, 50, 90))
+    if high - low < UNEVEN * usual:
+        return grey
+    return np.clip(grey * (usual / paper.astype(np.float32)), 0, 255).astype(np.uint8)
+
+
+def _odd(pixels: float) -> int:
+    """The odd number of pixels nearest to so many, at least 1."""
+    return 2 * round((pixels - 1) / 2) + 1 if pixels > 1 else 1
 
 
 def _brightness(grey: np.ndarray, points: np.ndarray) -> np.ndarray:

@@ -48,3 +48,22 @@ def test_no_scale_without_contrast_traces_or_points():
     assert InkScale.of(*_with(traced(200, 190)), None) is None
     assert InkScale.of(*_with(traced(230, 30, points=200)), None) is None
     assert InkScale.of(traced(230, 30)[0], PAPER_TO_PICTURE, [], None) is None
+
+
+@given(st.floats(0.35, 0.6), st.booleans())
+def test_paper_is_0_and_ink_1_in_uneven_light(dark, upwards):
+    """As under a phone's own shadow: at one side of the page the paper is as dark as ink at the other."""
+    image, traces = traced(230, 60)
+    light = np.linspace(dark, 1.0, image.shape[1]) if upwards else np.linspace(1.0, dark, image.shape[1])
+    shaded = (image * light[:, None]).astype(np.uint8)
+    scale = InkScale.of(shaded, PAPER_TO_PICTURE, traces, None)
+    patch = scale.patch((25.0, 45.0), (10 * 8 + 1, 100 * 8), 8)
+    np.testing.assert_allclose(patch[40], 1, atol=0.1)
+    np.testing.assert_allclose(patch[:20], 0, atol=0.1)
+
+
+def test_light_that_is_nearly_even_is_left_as_it_is():
+    image, traces = traced(230, 60)
+    shaded = (image * np.linspace(0.9, 1.0, image.shape[1])[:, None]).astype(np.uint8)
+    scale = InkScale.of(shaded, PAPER_TO_PICTURE, traces, None)
+    np.testing.assert_array_equal(scale.grey, shaded[..., 0])

@@ -52,6 +52,14 @@ def test_a_pulse_is_measured_on_either_side(height, width, right):
     assert find_pulse(image, PAPER_TO_PICTURE, traces) == Pulse(height, width)
 
 
+@pytest.mark.parametrize("height", HEIGHTS)
+def test_a_pulse_in_a_shadow_is_measured(height):
+    """The paper around it is as dark as ink is in the light."""
+    image, traces = page(height, noise=3.0)
+    shadow = np.clip(np.linspace(0.1, 1.9, image.shape[1]), 0.3, 1.0)
+    assert find_pulse((image * shadow[:, None]).astype(np.uint8), PAPER_TO_PICTURE, traces) == Pulse(height, 5.0)
+
+
 @pytest.mark.parametrize("apart", [16.5, 18.5, 21.0])
 def test_pulses_that_reach_into_the_row_above_are_measured(apart):
     rows = tuple(40.0 + apart * k for k in range(5))
