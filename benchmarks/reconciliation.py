@@ -9,6 +9,7 @@ more. Signals that were changed at random (``synthesize --varied``) do not keep 
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -18,10 +19,10 @@ from ecgpage.calibration.assembly import assemble
 from ecgpage.calibration.first_line import time_begins
 from ecgpage.calibration.lead_ends import tell_ends
 from ecgpage.calibration.placement import place_traces
-from ecgpage.calibration.reconciliation import LIMB_LEADS, reconciled
+from ecgpage.calibration.reconciliation import reconciled
 from ecgpage.cli import HERE
 from ecgpage.io import read_image
-from ecgpage.leads import LEADS
+from ecgpage.leads import LEADS, LIMB_LEADS
 from ecgpage.pipeline import Pipeline, build_pipeline
 from ecgpage.reporting import text_table
 from ecgpage.scoring import score_lead
@@ -51,22 +52,28 @@ def compare(page: TruePage, pipeline: Pipeline) -> np.ndarray | None:
     )
 
 
+def row(name: str, snrs: Sequence[np.ndarray]) -> tuple[str | float, ...]:
+    """A folder's line of the table, of its pages' SNRs, (2, 12) dB each, NaN where a lead is not printed."""
+    limb = [LEADS.index(lead) for lead in LIMB_LEADS]
+    every = np.ma.masked_invalid(np.reshape(snrs, (-1, 2, len(LEADS))))
+    pages = every.mean(axis=2)
+    means = [pages.mean(axis=0), every[..., limb].mean(axis=(0, 2))]
+    gain = (pages[:, 1] - pages[:, 0]).compressed()
+    counts = int((gain >= CHANGED).sum()), int((gain <= -CHANGED).sum())
+    return (name, len(every), *np.ma.concatenate(means).filled(np.nan), *counts)
+
+
 def main() -> None:
     """Compare the folders' pages and print a line for each."""
     parser = argparse.ArgumentParser(prog="benchmarks.reconciliation", description="What reconciled limb leads gain.")
     parser.add_argument("pages", nargs="+", type=Path, help="folders of pages with their truth")
     parser.add_argument("--model", type=Path, default=HERE / "model", help="folder of the trained model")
     options = parser.parse_args()
-    pipeline = build_pipeline(options.model, diagnosis=False)
-    limb, rows = [LEADS.index(name) for name in LIMB_LEADS], []
+    pipeline, rows = build_pipeline(options.model, diagnosis=False), []
     for folder in options.pages:
-        found = [snrs for page in read_truth(folder) if (snrs := compare(page, pipeline)) is not None]
-        snrs = np.array(found)  # (pages, 2, 12)
-        pages = np.nanmean(snrs, axis=2)
-        gain = pages[:, 1] - pages[:, 0]
-        changed = int((gain >= CHANGED).sum()), int((gain <= -CHANGED).sum())
-        rows.append((folder.name, len(gain), *pages.mean(axis=0), *np.nanmean(snrs[..., limb], axis=(0, 2)), *changed))
-    columns = ("pages", "number", "as read", "reconciled", "limb leads", "reconciled", "better", "worse")
+        found = [compare(page, pipeline) for page in read_truth(folder)]
+        rows.append(row(folder.name, [snrs for snrs in found if snrs is not None]))
+    columns = ("pages", "number", "as read", "reconciled", "limb as read", "limb reconciled", "better", "worse")
     print(text_table(columns, rows, digits=3))
 
 

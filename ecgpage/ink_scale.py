@@ -21,19 +21,22 @@ FEWEST = 50
 """Points that tell either."""
 
 UNEVEN = 0.25
-"""Share of the paper's brightness by which it varies along the traces (from a tenth to nine tenths of them) from which
-on it is made even: in less light ink is less dark than paper by less, too."""
+"""Share of the paper's brightness by which it varies along the traces, from a tenth to nine tenths of them, from which
+on it is made even: in a shadow ink and paper differ by fewer grey levels."""
 
 COVERED, AROUND = 1.2, 10.0
 """Millimetres of ink that paper is told beneath, and around a place from which its brightness is told."""
+
+LOOKED_AT = 4.0
+"""Pixels per millimetre at which the paper's brightness is told at most."""
 
 
 @dataclass(frozen=True)
 class InkScale:
     """A picture whose darkness is measured between the page's paper with its grid (0) and its traces (1).
 
-    grey: (H, W) uint8; paper, ink: levels of grey; paper_to_picture: homography from millimetres; bend: of paper that
-    is not flat.
+    grey: (H, W) uint8, in even light; paper, ink: levels of grey; paper_to_picture: homography from millimetres; bend:
+    of paper that is not flat.
     """
 
     grey: np.ndarray
@@ -46,7 +49,7 @@ class InkScale:
     def of(
         image: np.ndarray, paper_to_picture: np.ndarray, traces: Sequence[LeadTrace], bend: Bend | None
     ) -> InkScale | None:
-        """Measure a page's ink on its traces and the paper 2 mm beside them.
+        """Measure a page's ink on its traces and the paper 2 mm beside them, in light made even (``UNEVEN``).
 
         image: (H, W, 3) uint8 RGB. None without traces, and where ink and paper do not differ.
         """
@@ -58,10 +61,15 @@ class InkScale:
             [np.stack([trace.x[k], trace.y[k]], axis=1) for trace, k in zip(traces, printed, strict=True)]
         )
         on, above, below = (bent_points(paper_to_picture, points + (0.0, off), bend) for off in (0.0, -2.0, 2.0))
-        grey = _in_even_light(grey, on, paper_to_picture)
         inked, bare = _brightness(grey, on), np.concatenate([_brightness(grey, side) for side in (above, below)])
         if len(inked) < FEWEST or len(bare) < FEWEST:
             return None
+        middle = np.median(points, axis=0)
+        ends = apply_homography(paper_to_picture, np.array([middle, middle + (1.0, 0.0)]))
+        even = _in_even_light(grey, on, float(np.hypot(*(ends[1] - ends[0]))))
+        if even is not grey:
+            grey, inked = even, _brightness(even, on)
+            bare = np.concatenate([_brightness(even, side) for side in (above, below)])
         ink, paper = float(np.median(inked)), float(np.percentile(bare, 25))  # a quarter may be grid lines
         return None if paper - ink < LEAST_CONTRAST else InkScale(grey, paper_to_picture, paper, ink, bend)
 
@@ -74,20 +82,20 @@ class InkScale:
         return np.clip((self.paper - cut.astype(np.float32)) / (self.paper - self.ink), 0.0, 1.0)
 
 
-def _in_even_light(grey: np.ndarray, points: np.ndarray, paper_to_picture: np.ndarray) -> np.ndarray:
-    """The picture (H, W), uint8, as it would be if its paper were as bright everywhere as in the middle of the points
-    (n, 2), pixels; itself where it nearly is."""
-    if len(points) < FEWEST:
-        return grey
-    middle = np.mean(points, axis=0)
-    there = apply_homography(np.linalg.inv(paper_to_picture), np.array([middle, middle + (1.0, 0.0)]))
-    pixels_per_mm = 1 / max(float(np.hypot(*(there[1] - there[0]))), 1e-6)
-    paper = cv2.dilate(grey, np.ones((_odd(COVERED * pixels_per_mm),) * 2, np.uint8))
-    paper = np.maximum(cv2.blur(paper, (_odd(AROUND * pixels_per_mm),) * 2), 1)
+def _in_even_light(grey: np.ndarray, points: np.ndarray, pixels_per_mm: float) -> np.ndarray:
+    """The picture (H, W), uint8, as it would be if its paper were as bright everywhere as usual about points (n, 2),
+    pixels, some of them inside; itself where it nearly is."""
+    height, width = grey.shape
+    scale = min(1.0, LOOKED_AT / pixels_per_mm) if pixels_per_mm > 0 else 1.0
+    size = max(1, round(width * scale)), max(1, round(height * scale))
+    covered, around = (min(_odd(mm * pixels_per_mm * scale), *size) for mm in (COVERED, AROUND))
+    small = cv2.resize(grey, size, interpolation=cv2.INTER_AREA)
+    paper = cv2.blur(cv2.dilate(small, np.ones((covered, covered), np.uint8)), (around, around))
+    paper = np.maximum(cv2.resize(paper, (width, height), interpolation=cv2.INTER_LINEAR), 1)
     low, usual, high = np.percentile(_brightness(paper, points), (10, 50, 90))
     if high - low < UNEVEN * usual:
         return grey
-    return np.clip(grey * (usual / paper.astype(np.float32)), 0, 255).astype(np.uint8)
+    return np.rint(np.clip(grey * (np.float32(usual) / paper), 0, 255)).astype(np.uint8)
 
 
 def _odd(pixels: float) -> int:

@@ -43,6 +43,16 @@ def gain_of(gains: Gains, name: str) -> float:
     return gains[name in LEADS[6:]]
 
 
+LIMB_LEADS: dict[str, tuple[float, float]] = {
+    "I": (1.0, 0.0),
+    "II": (0.0, 1.0),
+    "III": (-1.0, 1.0),
+    "aVR": (-0.5, -0.5),
+    "aVL": (1.0, -0.5),
+    "aVF": (-0.5, 1.0),
+}
+"""The limb leads as multiples of I and II: six views of two voltages (Einthoven, 1913; Goldberger, 1942)."""
+
 CABRERA = ("aVL", "I", "aVR", "II", "aVF", "III", *LEADS[6:])
 """The limb leads in the order of their directions, as Cabrera arranged them; aVR is then often printed inverted."""
 

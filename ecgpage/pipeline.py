@@ -430,8 +430,8 @@ def merge_pages(pages: Sequence[DigitizedPage]) -> Recording:
     """One recording from several pictures of the same record.
 
     The page that shows most is taken, at equal shares the one whose limb leads agree best; what it does not show is
-    filled from the others in that order. Its limb leads' agreement is that of the first page, as it was read, or, where
-    it shows too few of them, of what is filled in. Raises ValueError for no pages.
+    filled from the others in that order. Its limb leads' agreement is that of the first page that shows enough of them,
+    as it was read, or, where none does, of what they show together. Raises ValueError for no pages.
     """
     if not pages:
         raise ValueError("expected at least one digitized page, came none")
@@ -444,9 +444,8 @@ def merge_pages(pages: Sequence[DigitizedPage]) -> Recording:
         if deviation is not None and recording.deviation is not None:
             deviation[missing] = recording.deviation[missing]
     warnings = tuple(dict.fromkeys(text for recording in order for text in recording.warnings))
-    quality = order[0].limb_lead_quality
-    if not np.isfinite(quality):
-        quality = limb_lead_quality(signal, order[0].names)
+    read = (recording.limb_lead_quality for recording in order)
+    quality = next(filter(np.isfinite, read), limb_lead_quality(signal, order[0].names))
     return replace(order[0], signal=signal, warnings=warnings, limb_lead_quality=quality, deviation=deviation)
 
 

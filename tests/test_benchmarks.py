@@ -20,6 +20,7 @@ from benchmarks.digitizer_choices import CHOICES, draw_batches, evaluate
 from benchmarks.faint_grids import look, row
 from benchmarks.learning_curve import follow
 from benchmarks.pace import as_page, both_paces, fit_odds
+from benchmarks.reconciliation import row as reconciliation_row
 from benchmarks.reliability import draw
 from benchmarks.row_steps import gains, moved, told_steps
 from benchmarks.strokes import ends_of, off, summary
@@ -423,3 +424,15 @@ def test_runtimes_are_compared_in_boxes_that_count_and_in_all():
     told = differences([(first, first + apart), (first, first)])
     assert [row[1:] for row in told] == [(0.125, 0.0), (0.5, 0.25)]
     assert [row[0] for row in differences([(first[:, :1], first[:, :1])])] == ["all"]
+
+
+def test_what_reconciling_gains_is_counted_by_pages_and_limb_leads():
+    """Two pages of which one shows the limb leads alone, and a third that is read as before."""
+    better, limb, same = (np.full((2, 12), 10.0) for _ in range(3))
+    better[1, :6] += 2.0
+    limb[:, 6:], limb[1, 0] = np.nan, 7.0
+    name, number, read, reconciled, *rest = reconciliation_row("some", [better, limb, same])
+    assert (name, number, read) == ("some", 3, pytest.approx(10.0))
+    assert reconciled == pytest.approx((11.0 + 9.5 + 10.0) / 3)
+    assert rest == [pytest.approx(10.0), pytest.approx((12 + 9.5 + 10) / 3), 1, 1]
+    assert np.isnan(reconciliation_row("none", [])[2])

@@ -62,6 +62,16 @@ def test_paper_is_0_and_ink_1_in_uneven_light(dark, upwards):
     np.testing.assert_allclose(patch[:20], 0, atol=0.1)
 
 
+@pytest.mark.parametrize("zoom", [1e-9, 1e-3, 1e3, 1e12])
+@pytest.mark.parametrize("where", [0.0, 1e12])
+def test_absurd_millimetres_give_no_error(zoom, where):
+    """Nor do traces outside the picture."""
+    image, traces = traced(230, 60)
+    paper_to_picture = np.array([[zoom, 0.0, where], [0.0, zoom, where], [0.0, 0.0, 1.0]])
+    scale = InkScale.of(image, paper_to_picture, traces, None)
+    assert scale is None or scale.paper > scale.ink
+
+
 def test_light_that_is_nearly_even_is_left_as_it_is():
     image, traces = traced(230, 60)
     shaded = (image * np.linspace(0.9, 1.0, image.shape[1])[:, None]).astype(np.uint8)

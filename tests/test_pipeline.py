@@ -314,12 +314,39 @@ def test_quality_of_a_merged_record_is_that_of_its_first_page_as_read():
     assert merge_pages([read]).limb_lead_quality == 12.5
 
 
+def test_quality_of_limb_leads_that_are_filled_in_is_that_of_their_page_as_read():
+    signal = np.random.default_rng(1).standard_normal((1000, 12)).astype(np.float32)
+    chest, limb = signal.copy(), signal.copy()
+    chest[:, :5], limb[:, 5:] = np.nan, np.nan
+    read = page_of(limb)
+    pages = [page_of(chest), replace(read, recording=replace(read.recording, limb_lead_quality=15.2))]
+    assert merge_pages(pages).limb_lead_quality == 15.2
+
+
 def test_quality_of_a_record_from_several_pages_is_that_of_what_they_show_together():
     signal = np.random.default_rng(1).standard_normal((1000, 12)).astype(np.float32)
     first, second = signal.copy(), signal.copy()
     first[:, 2], second[:, :2] = np.nan, np.nan
     merged = merge_pages([page_of(first), page_of(second)])
     assert merged.limb_lead_quality == pytest.approx(limb_lead_quality(signal, LEADS))
+
+
+def test_limb_leads_are_reconciled_and_how_they_agreed_as_read_is_told(monkeypatch):
+    """Leads that are read with 0.2 mm of noise obey I + III = II by themselves to some 20 dB."""
+    x, rng = np.arange(0, 250, 0.1), np.random.default_rng(0)
+    beats = np.exp(-(((x % 21.3 - 9.0) / 0.6) ** 2))
+    traces = []
+    for row, (name, height) in enumerate({"I": 6.0, "II": 10.0, "III": 4.0}.items()):
+        lead = LeadBox(name, (0.0, 25.0 * row, 250.0, 25.0 * row + 20), 1.0, False, row, 0, 0.0, 10.0)
+        zero, ones = 25.0 * row + 15, np.ones(len(x))
+        y = zero - height * beats + 0.2 * rng.standard_normal(len(x))
+        traces.append(LeadTrace(lead, x, y, ones, 0.3 * ones, zero))
+    leads = tuple(trace.lead for trace in traces)
+    page, calibration = page_of(np.zeros((5000, 12))).page, Calibration(np.eye(3), (1.0, 1.0), "grid")
+    monkeypatch.setattr(Pipeline, "read_leads", lambda *_: (page, leads, calibration, tuple(traces), ()))
+    recording = Pipeline(None, None).digitize(PICTURE, 500, 5000, ("I", "II", "III")).recording
+    assert 15 < recording.limb_lead_quality < 30
+    assert limb_lead_quality(recording.signal, recording.names) > recording.limb_lead_quality + 10
 
 
 @pytest.mark.parametrize(

@@ -27,7 +27,7 @@ UNSEEN = 3.0
 """Standard deviation of a box's edge where no end of its trace is seen, mm."""
 
 _EDGE_REACH = 4.0  # mm, how far from its box's edge a trace's printed end is looked for
-_FAIR = 0.5  # mm, deviation from which on down ends count alike at first: those where a page is cut are sharp too
+_FAIR = 0.5  # mm, added to ends' deviations at first, so that a few sharp ones, as where a page is cut, do not decide
 _END_REACH = 2.5  # mm around a trace's end within which its presence tells where exactly, and how surely
 _SHARPEST = 0.1  # mm, standard deviation of an end that the digitizer is quite sure of
 _AGREEMENT = (2.0, 1.0, 0.6, 0.6, 0.6)  # mm, how far ends may be apart that count, step by step
@@ -38,8 +38,9 @@ def time_origin(traces: Sequence[LeadTrace], speed: float = MILLIMETERS_PER_SECO
 
     A lead that starts s seconds after the page's first sample starts at x = origin + s times the paper's speed (mm/s).
     Where the digitizer saw the trace begin or end within a few millimetres of its box, that is used, else the box's
-    edge. An end counts the more the sharper it is seen; those that contradict most others do not count. A lead's last
-    sample lies one interval of ``PRINTED_FS`` before the next lead's first. Raises ValueError for no traces.
+    edge. An end counts the more the sharper it is seen; those that contradict most others, however sharp, do not count.
+    A lead's last sample lies one interval of ``PRINTED_FS`` before the next lead's first. Raises ValueError for no
+    traces.
     """
     if not traces:
         raise ValueError("no time origin without at least one trace")

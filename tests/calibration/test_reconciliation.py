@@ -5,8 +5,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ecgpage.calibration.reconciliation import LIMB_LEADS, reconciled
-from ecgpage.leads import LEADS
+from ecgpage.calibration.in_step import LIMB_LAWS
+from ecgpage.calibration.reconciliation import SHORTEST, reconciled
+from ecgpage.calibration.upside_down import LAWS
+from ecgpage.leads import LEADS, LIMB_LEADS
 
 FS = 500.0
 SAMPLES = 1250
@@ -40,7 +42,10 @@ def test_errors_become_smaller_in_the_mean(seed, kept):
     rng = np.random.default_rng(seed)
     true = only(true_record(rng), LEADS, kept)
     noise = 0.01 * rng.standard_normal(true.shape)
-    result = reconciled(true + noise, np.where(np.isfinite(true), 0.01 / 0.6, np.nan), LEADS, FS)
+    read, deviation = true + noise, np.where(np.isfinite(true), 0.01 / 0.6, np.nan)
+    given = read.copy(), deviation.copy()
+    result = reconciled(read, deviation, LEADS, FS)
+    np.testing.assert_array_equal((read, deviation), given)
     left = np.nanmean((result - true) ** 2) / np.nanmean((noise + 0 * true) ** 2)
     assert left == pytest.approx(2 / len(kept), abs=0.06)
     np.testing.assert_array_equal(np.isfinite(result), np.isfinite(true))
@@ -117,3 +122,44 @@ def test_leads_without_a_voltage_and_records_without_samples_stay():
     np.testing.assert_array_equal(reconciled(flat, np.full(flat.shape, 0.05), LEADS, FS), flat)
     assert reconciled(np.empty((0, 12)), np.empty((0, 12)), LEADS, FS).shape == (0, 12)
     assert reconciled(np.zeros((10, 1)), np.ones((10, 1)), ["X"], FS).shape == (10, 1)
+
+
+def test_a_lead_with_holes_leaves_the_others_to_be_reconciled():
+    rng = np.random.default_rng(6)
+    true = true_record(rng)
+    true[::200, LEADS.index("aVL")] = np.nan
+    noise = 0.01 * rng.standard_normal(true.shape)
+    result = reconciled(true + noise, np.full(true.shape, 0.01 / 0.6), LEADS, FS)
+    assert np.nanmean((result - true)[:, :6] ** 2) < 0.4 * np.mean(noise[:, :6] ** 2)
+
+
+def test_leads_that_share_too_little_stay():
+    true = only(true_record(np.random.default_rng(7)), LEADS, ("I", "II", "III"))
+    read = true + 0.01 * np.random.default_rng(8).standard_normal(true.shape)
+    read[round(SHORTEST * FS) - 1 :, 1] = np.nan
+    np.testing.assert_array_equal(reconciled(read, np.full(read.shape, 0.02), LEADS, FS), read)
+
+
+def test_a_lead_that_tells_nothing_is_told_by_the_others():
+    """However large it says that its error is."""
+    true = only(true_record(np.random.default_rng(9)), LEADS, ("I", "II", "III"))
+    read, deviation = true.copy(), np.full(true.shape, 0.001)
+    deviation[600:640, 2] = 1e30
+    read[600:640, 2] += 0.5
+    result = reconciled(read, deviation, LEADS, FS)
+    np.testing.assert_allclose(result[600:640, :2], true[600:640, :2], atol=0.02)
+    np.testing.assert_allclose(result[600:640, 2], true[600:640, 2], atol=0.03)
+
+
+def test_samples_whose_deviation_is_not_known_stay():
+    read = true_record(np.random.default_rng(10)) + 0.01 * np.random.default_rng(11).standard_normal((SAMPLES, 12))
+    deviation = np.full(read.shape, 0.02)
+    deviation[:, 2] = np.nan
+    np.testing.assert_array_equal(reconciled(read, deviation, LEADS, FS)[:, 2], read[:, 2])
+
+
+@pytest.mark.parametrize("law", [*LIMB_LAWS, *LAWS])
+def test_all_laws_are_those_of_the_two_voltages(law):
+    assert np.sum([factor * np.array(LIMB_LEADS[name]) for name, factor in law.items()], axis=0) == pytest.approx(
+        [0, 0]
+    )

@@ -74,7 +74,7 @@ def test_an_edge_far_inside_its_trace_goes_there_if_it_is_clear_and_no_other_tra
     traces[3] = replace(traces[3], spread=np.full_like(traces[3].spread, spread))
     traces[2] = replace(traces[3], y=traces[3].y + distance, lead=traces[2].lead)
     box = traced_boxes(given, traced_in(given, traces), CALIBRATION)[3].box
-    assert box[edge] == (pytest.approx(true_box(traces[3])[edge], abs=0.01) if moved else given[3].box[edge])
+    assert box[edge] == (pytest.approx(true_box(traces[3])[edge], abs=0.12 * PER_MM) if moved else given[3].box[edge])
 
 
 @pytest.mark.parametrize("edge", [1, 3])
@@ -89,7 +89,7 @@ def test_an_edge_far_outside_its_trace_goes_there_if_that_is_clear_and_the_lead_
     given[3] = replace(given[3], score=score)
     traces[3] = replace(traces[3], spread=np.full_like(traces[3].spread, spread))
     box = traced_boxes(given, traced_in(given, traces), CALIBRATION)[3].box
-    assert box[edge] == (pytest.approx(true_box(traces[3])[edge], abs=0.01) if moved else given[3].box[edge])
+    assert box[edge] == (pytest.approx(true_box(traces[3])[edge], abs=0.12 * PER_MM) if moved else given[3].box[edge])
 
 
 @pytest.mark.parametrize(("nearer", "taken"), [(9.0, True), (0.5, False)])
@@ -132,14 +132,15 @@ def test_a_lead_that_was_traced_in_another_box_than_its_own_gets_that_traces_ext
     np.testing.assert_allclose(boxes[3].box, true_box(traces[3]), atol=0.12 * PER_MM)
 
 
-@pytest.mark.parametrize(("edge", "moved"), [(0, False), (1, True), (2, False), (3, True)])
-def test_edges_are_moved_further_up_and_down_than_along_time(edge, moved):
+@pytest.mark.parametrize(("edge", "moved"), [(0, True), (1, False), (2, True), (3, False)])
+def test_edges_are_moved_further_along_time_than_up_and_down(edge, moved):
+    """Time is told by all leads together, heights by one trace alone: 8.5 mm."""
     traces = page(0.0, ())
     off = np.zeros((len(traces), 4))
-    off[3, edge] = (NEAR[0] + NEAR[1]) / 2 * (-1 if edge < 2 else 1)
+    off[3, edge] = 8.5 * (-1 if edge < 2 else 1)
     given = found(traces, off)
     box = traced_boxes(given, traced_in(given, traces), CALIBRATION)[3].box
-    assert box[edge] == (pytest.approx(true_box(traces[3])[edge], abs=0.01) if moved else given[3].box[edge])
+    assert box[edge] == (pytest.approx(true_box(traces[3])[edge], abs=0.12 * PER_MM) if moved else given[3].box[edge])
 
 
 def test_no_box_is_turned_inside_out_by_a_trace_below_it():

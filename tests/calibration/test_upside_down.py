@@ -58,6 +58,13 @@ def test_in_the_usual_order_avr_is_never_upside_down():
     assert avr_upright(limb_page(STANDARD_LIMB, True)) is None
 
 
+def test_the_way_up_is_told_where_rows_are_out_of_step():
+    """By half a millimetre between aVL and aVF, so that the laws hold to 5 dB only."""
+    page = limb_page(CABRERA_LIMB, True)
+    page[4] = page[4].moved(0.42)
+    assert inverted(avr_upright(page)) == {"aVR"}
+
+
 def test_leads_that_obey_no_law_tell_nothing():
     assert avr_upright(limb_page(CABRERA_LIMB, True, noise=8.0)) is None
 
