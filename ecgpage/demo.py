@@ -93,7 +93,7 @@ def run_samples(
     report(
         "SNR in dB, mean over leads: as handed to the Challenge (a little late, see team_code.py) with its alignment;\n"
         "as read with that alignment's early shifts corrected; as read, unaligned.\n"
-        "I+III=II: how far the limb leads agree, dB. seconds: from the picture to the record."
+        "I+III=II: how far the limb leads agree as read, dB. seconds: from the picture to the record."
     )
     report(f"Records, page reports (*.report.png) and scores.tsv are in {output.resolve()}")
     return results
