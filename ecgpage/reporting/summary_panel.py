@@ -47,7 +47,7 @@ def facts(digitized: DigitizedPage) -> list[tuple[str, str]]:
         ("Diagnosis", "none" if recording.diagnosis is None else verdict(recording.diagnosis)),
         ("Leads found", f"{len(found)} of {len(LEADS)}, {len(digitized.leads)} boxes"),
         ("Leads recovered", f"{written} of {len(recording.names)}"),
-        ("Limb leads as read, I + III = II", limb),
+        ("I + III = II, as read", limb),
         ("Scale", scale),
         ("Paper", paper),
         ("Paper's outline", "found" if digitized.page.outlined else "not found, whole picture taken"),

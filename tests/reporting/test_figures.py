@@ -38,7 +38,7 @@ def test_report_shows_the_page_left_and_the_leads_right(make_page):
     assert count(plain[:, :middle], TRACE) < 200 < 500 < count(plain[:, middle:], TRACE)
     assert count(plain, REFERENCE) == 0
     assert count(compared, REFERENCE) > 1000
-    assert ("Limb leads as read, I + III = II", "not available") in summary_panel.facts(page)
+    assert ("I + III = II, as read", "not available") in summary_panel.facts(page)
 
 
 def test_reference_of_another_shape_is_refused(make_page):
