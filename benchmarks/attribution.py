@@ -157,7 +157,7 @@ def digitize(found: Found, truth: TruePage, pipeline: Pipeline, given: str) -> t
     known = origin if all_given or given == "origin" else begin
     read = assemble(placed, LEADS, truth.fs, samples, known, speed, gains)
     told = tell_ends(*read, truth.fs)
-    return reconciled(*told, LEADS, truth.fs), (begin - origin) / speed, paper_to_picture
+    return reconciled(*told, LEADS, truth.fs, gains[0]), (begin - origin) / speed, paper_to_picture
 
 
 def scores(truth: TruePage, signal: np.ndarray) -> tuple[float, float]:

@@ -40,7 +40,7 @@ def compare(page: TruePage, pipeline: Pipeline) -> np.ndarray | None:
     begin = time_begins(placed, paper, calibration)
     samples, speed, gains = len(page.reference), calibration.speed, calibration.gains
     read = tell_ends(*assemble(placed, LEADS, page.fs, samples, begin, speed, gains), page.fs)
-    both = (read.signal, reconciled(*read, LEADS, page.fs))
+    both = (read.signal, reconciled(*read, LEADS, page.fs, gains[0]))
     return np.array(
         [
             [

@@ -132,7 +132,7 @@ class Pipeline:
             read = assemble(placed.traces, names, fs, num_samples, begin, speed, gains)
             signal, deviation = tell_ends(*read, fs)
             quality = limb_lead_quality(signal, names)
-            signal = reconciled(signal, deviation, names, fs)
+            signal = reconciled(signal, deviation, names, fs, gains[0])
             leads = leads if calibration is None else traced_boxes(leads, traces, calibration, placed.gap)
         warnings += placed.notes + _doubts(page, calibration, placed.left_out, quality)
         diagnosis = self._diagnose(page, signal, fs, names)

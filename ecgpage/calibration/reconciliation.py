@@ -14,7 +14,7 @@ import numpy as np
 from scipy.linalg import null_space
 
 from ecgpage.calibration.lead_ends import USUAL_ERROR
-from ecgpage.leads import LIMB_LEADS, canonical_lead
+from ecgpage.leads import LIMB_LEADS, MILLIMETERS_PER_MILLIVOLT, canonical_lead
 from ecgpage.scoring import decibels
 
 LEAST_AGREEMENT = 15.0
@@ -29,9 +29,9 @@ beside the leads it is."""
 LARGEST = 3.0
 """Disagreement, in expected deviations, up to which it is shared; what is larger is one lead's gross error."""
 
-LEAST_DEVIATION, MOST_DEVIATION = 0.005, 10.0
-"""Millivolts between which a sample's expected error lies: traces that are drawn sharply are not read more exactly than
-to a twentieth of a millimetre, and none is off by more than a page is high."""
+LEAST_DEVIATION, MOST_DEVIATION = 0.05, 100.0
+"""Millimetres of paper between which a sample's expected error lies: traces that are drawn sharply are not read more
+exactly, and none is off by more than a page is high."""
 
 SHORTEST = 0.5
 """Seconds that leads must share: what their zero lines are off by is told by what they share."""
@@ -39,14 +39,21 @@ SHORTEST = 0.5
 _LEAST_POWER = 1e-12  # of a disagreement, in squares of expected deviations, so that none is divided by 0
 
 
-def reconciled(signal: np.ndarray, deviation: np.ndarray, names: Sequence[str], fs: float) -> np.ndarray:
+def reconciled(
+    signal: np.ndarray,
+    deviation: np.ndarray,
+    names: Sequence[str],
+    fs: float,
+    gain: float = MILLIMETERS_PER_MILLIVOLT,
+) -> np.ndarray:
     """A record, (samples, leads) mV at ``fs`` Hz, with its limb leads reconciled; what is given is not changed.
 
     deviation: (samples, leads) mV, how far off each sample is expected to be, NaN where that is not known; it holds for
-    what is returned as well, for most of what is left keeps to the laws. names: the leads', any order and case. Samples
-    at which the same leads are known are reconciled together. Zero lines stay where they are: of each law the mean is
-    left. Leads that do not nearly keep to the laws (``LEAST_AGREEMENT``, ``LIKELY``), and those that share too little
-    (``SHORTEST``), are as they were, and no gross error is shared (``LARGEST``).
+    what is returned as well, for most of what is left keeps to the laws. names: the leads', any order and case. gain:
+    mm/mV at which the limb leads are printed. Samples at which the same leads are known are reconciled together. Zero
+    lines stay where they are: of each law the mean is left. Leads that do not nearly keep to the laws
+    (``LEAST_AGREEMENT``, ``LIKELY``), and those that share too little (``SHORTEST``), are as they were, and no gross
+    error is shared (``LARGEST``).
     """
     result = signal.copy()
     spelled = [canonical_lead(name) or "" for name in names]
@@ -58,12 +65,13 @@ def reconciled(signal: np.ndarray, deviation: np.ndarray, names: Sequence[str], 
         samples = np.flatnonzero((seen == present).all(axis=1))
         if len(laws) and len(samples) >= SHORTEST * fs:
             part = np.ix_(samples, columns[present])
-            result[part] -= _errors(signal[part].astype(np.float64), deviation[part].astype(np.float64), laws)
+            values, spread = (gain * given[part].astype(np.float64) for given in (signal, deviation))
+            result[part] -= _errors(values, spread, laws) / gain
     return result
 
 
 def _errors(values: np.ndarray, deviation: np.ndarray, laws: np.ndarray) -> np.ndarray:
-    """What reconciling takes from values with deviations, (n, leads) mV each, whose sums by each of the orthonormal
+    """What reconciling takes from values with deviations, (n, leads) mm each, whose sums by each of the orthonormal
     laws (laws, leads) should be constant: 0 everywhere where they keep to the laws neither nearly nor as far as can be
     expected. It does not depend on which such laws are taken."""
     off = values @ laws.T

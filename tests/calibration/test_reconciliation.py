@@ -163,3 +163,13 @@ def test_all_laws_are_those_of_the_two_voltages(law):
     assert np.sum([factor * np.array(LIMB_LEADS[name]) for name, factor in law.items()], axis=0) == pytest.approx(
         [0, 0]
     )
+
+
+@given(st.integers(0, 2**32 - 1), st.sampled_from([2.5, 5.0, 20.0]))
+def test_what_is_done_on_paper_is_the_same_at_any_gain(seed, gain):
+    rng = np.random.default_rng(seed)
+    read = true_record(rng) + 0.01 * rng.standard_normal((SAMPLES, 12))
+    deviation = rng.uniform(0.0, 0.05, read.shape)
+    usual = reconciled(read, deviation, LEADS, FS)
+    other = reconciled(read * 10 / gain, deviation * 10 / gain, LEADS, FS, gain)
+    np.testing.assert_allclose(other * gain / 10, usual, atol=1e-9)
