@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from ecgpage.geometry import Bend, apply_homography, bent_points, sample_bent
+from ecgpage.geometry import Bend, apply_homography, bent_places, bent_points, sample_bent
 from ecgpage.recording import LeadTrace
 
 INKED = 0.5
@@ -80,6 +80,13 @@ class InkScale:
         border = cv2.BORDER_REPLICATE
         cut = sample_bent(self.grey, self.paper_to_picture, to_paper, size, self.bend, borderMode=border)
         return np.clip((self.paper - cut.astype(np.float32)) / (self.paper - self.ink), 0.0, 1.0)
+
+    def seen(self, corner: tuple[float, float], size: tuple[int, int], pixels_per_mm: float) -> np.ndarray:
+        """Which of a ``patch``'s pixels the picture shows: (height, width) float32, 1 where it does, 0 beyond it."""
+        to_paper = np.array([[1 / pixels_per_mm, 0, corner[0]], [0, 1 / pixels_per_mm, corner[1]], [0, 0, 1.0]])
+        x, y = bent_places(self.paper_to_picture, to_paper, size, self.bend)
+        height, width = self.grey.shape
+        return ((x >= 0) & (y >= 0) & (x <= width - 1) & (y <= height - 1)).astype(np.float32)
 
 
 def _in_even_light(grey: np.ndarray, points: np.ndarray, pixels_per_mm: float) -> np.ndarray:

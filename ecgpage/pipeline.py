@@ -29,8 +29,8 @@ from ecgpage.calibration.scale import (
     calibrate,
     calibrate_again,
     layout_scale,
+    pixels_per_second,
     runs_at,
-    sure_pixels_per_second,
 )
 from ecgpage.calibration.scale_reader import PrintedScale, ScaleReader, load_scale_reader
 from ecgpage.calibration.told_scale import FAST, apply_scale, at_speed, speed_is_told
@@ -200,7 +200,7 @@ class Pipeline:
                 look, grid = (plain, nothing_found()) if plain.support.value else (look, grid)
         with self._clock("detection"):
             boxes, page = look.boxes, look.page
-            leads, warnings = arrange(boxes, seconds, page.size, sure_pixels_per_second(grid)) if boxes else ((), ())
+            leads, warnings = arrange(boxes, seconds, page.size, pixels_per_second(grid)) if boxes else ((), ())
         return page, grid, leads, warnings
 
     def _turned_upright(self, page: Page, grid: GridEstimate, seconds: float) -> tuple[_Look, GridEstimate]:
@@ -263,8 +263,8 @@ class Pipeline:
             look = self._best_look(flat, self._detect(flat, None))
             if not 0 < look.support.value >= ALIKE * support(leads, page.size).value:
                 return None
-            sure = sure_pixels_per_second(grid) is not None
-            along = MILLIMETERS_PER_SECOND / flat_to_paper[0, 0] if sure else None
+            told = pixels_per_second(grid)
+            along = told and told._replace(value=MILLIMETERS_PER_SECOND / flat_to_paper[0, 0])
             found, warnings = arrange(look.boxes, seconds, flat.size, along)
         on_paper = tuple(replace(lead, box=map_box(flat_to_paper, lead.box), others=()) for lead in found)
         if not runs_at(calibration.speed, on_paper):

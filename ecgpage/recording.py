@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 
@@ -80,6 +81,16 @@ class ColumnLines:
 
     places: Mapping[int, float]
     spacing: float
+
+
+class PixelsPerSecond(NamedTuple):
+    """Page pixels per second at 25 mm/s at the page's middle.
+
+    sure: whether the grid alone tells its squares' size; else they are taken for 5 mm.
+    """
+
+    value: float
+    sure: bool
 
 
 @dataclass(frozen=True)

@@ -141,7 +141,9 @@ def _grow(combs: Combs) -> np.ndarray:
     if len(combs.centers) < 3:
         return _fit(combs, correction, np.ones(len(combs.centers), bool), 0.5, projective=False)
     distance = _distances(_best_start(combs)[None], combs.centers)[0]
-    for radius in _radii(distance, 6):
+    radii = _radii(distance, 6)
+    correction = _in_phase(combs, distance <= radii[0])
+    for radius in radii:
         for _ in range(2):
             correction = _fit(combs, correction, distance <= radius, 0.5, radius > 0.45 * distance.max())
     return correction
@@ -156,12 +158,23 @@ def _grow_stepwise(contrast: np.ndarray, image_to_lattice: np.ndarray, combs: Co
         if step:
             combs = read_combs(contrast, image_to_lattice)
         region = _distances(start[None], combs.centers)[0] <= radius
-        correction = np.eye(3)
+        correction = np.eye(3) if step else _in_phase(combs, region)
         for _ in range(2):
             correction = _fit(combs, correction, region, 0.5, projective=step > 0)
         image_to_lattice = correction @ image_to_lattice
         image_to_lattice = image_to_lattice / image_to_lattice[2, 2]
     return image_to_lattice
+
+
+def _in_phase(combs: Combs, region: np.ndarray) -> np.ndarray:
+    """Return the shift, a homography in lattice units, to where a region's tiles, (N,) bool, see lines all together.
+
+    Without it lines halfway between two of the lattice's would be taken for the one in some tiles and for the other in
+    others.
+    """
+    correction = np.eye(3)
+    correction[:2, 2] = -find_peaks(combs.levels[region].sum(axis=0, keepdims=True), np.zeros((1, 2)), 0.5)[0][0]
+    return correction
 
 
 def _fit(combs: Combs, correction: np.ndarray, region: np.ndarray, window: float, projective: bool) -> np.ndarray:

@@ -32,8 +32,10 @@ LEAST_LEAD = 0.2
 
 _MARGIN = 2.0  # mm kept around what is looked at
 _SLACK = 0.7  # mm that a pulse's foot may lie off its row's zero line
+_ASTRAY = 2.5  # mm that it may where traces wander, which tell the zero line
 _ABOVE, _BELOW = 2.0, 1.3  # mm above and below a pulse that are looked at for ink
 _STROKE = 0.35  # mm, half of the width within which a stroke's ink is looked for
+_TOP = 1.0  # mm of a pulse's top that must be in the picture
 
 
 @dataclass(frozen=True)
@@ -51,7 +53,8 @@ def find_pulse(
 
     image: (H, W, 3) uint8 RGB; paper_to_picture: homography from millimetres; traces: with their zero lines; bend: of
     paper that is not flat.
-    Pulses stand above one another, left or right of the rows, with their feet on the zero lines.
+    Pulses stand above one another, left or right of the rows, with their feet on the zero lines. Where the picture's
+    edge cuts them, one flank tells the height.
     """
     zeros = sorted({trace.lead.row: trace.zero for trace in traces if np.isfinite(trace.zero)}.values())
     ink = InkScale.of(image, paper_to_picture, traces, bend) if zeros else None
@@ -62,9 +65,15 @@ def find_pulse(
     sides = [[_patch(ink, start, zero) for zero in zeros] for start in (left - REACH, right - _MARGIN)]
     apart = np.diff(zeros)
     free = list(zip([np.inf, *apart], [*apart, np.inf], strict=True))
+    told = (_told([(patch, free) for patch in sides], wandering) for wandering in (False, True))
+    return next((pulse for pulse in told if pulse is not None), None)
+
+
+def _told(sides: Sequence[tuple[Sequence[_Patch], Sequence[tuple[float, float]]]], wandering: bool) -> Pulse | None:
+    """The pulse of the rows' patches on either side, each with what ``_shared_score`` takes beside them."""
     table = np.array(
         [
-            [max(_shared_score(patches, free, height, width) for patches in sides) for width in WIDTHS]
+            [max(_shared_score(*side, height, width, wandering) for side in sides) for width in WIDTHS]
             for height in HEIGHTS
         ]
     )
@@ -76,12 +85,12 @@ def find_pulse(
 
 
 def _shared_score(
-    patches: Sequence[np.ndarray], free: Sequence[tuple[float, float]], height: float, width: float
+    patches: Sequence[_Patch], free: Sequence[tuple[float, float]], height: float, width: float, wandering: bool
 ) -> float:
     """How well a pulse stands at one column of most of the rows' patches; free: mm up to the row above and down to the
-    row below, their zero lines, on which those rows' own pulses stand."""
+    row below, their zero lines, on which those rows' own pulses stand. wandering: see ``_scores``."""
     scores = [
-        _scores(patch, height, width, (height + _ABOVE < up, height + _BELOW < down))
+        _scores(patch, height, width, (height + _ABOVE < up, height + _BELOW < down), wandering)
         for patch, (up, down) in zip(patches, free, strict=True)
     ]
     return float(np.median(scores, axis=0).max())
@@ -93,42 +102,78 @@ def _clear_best(scores: np.ndarray) -> int | None:
     return int(np.argmax(scores)) if first >= LEAST_SCORE and first - second >= LEAST_LEAD else None
 
 
-def _patch(ink: InkScale, left: float, zero: float) -> np.ndarray:
-    """Ink of the paper from ``left`` on, as high above ``zero`` as the highest pulse, and a margin: (rows, columns)."""
-    width, height = REACH + 2 * _MARGIN, max(HEIGHTS) + 2 * _MARGIN
+@dataclass(frozen=True)
+class _Patch:
+    """The paper beside a row. All (rows, columns) float: ink; wide: ink, grown sideways, for upright strokes; tall:
+    grown up and down, for level ones; seen: 1 in the picture, 0 beyond it."""
+
+    ink: np.ndarray
+    wide: np.ndarray
+    tall: np.ndarray
+    seen: np.ndarray
+
+
+def _patch(ink: InkScale, left: float, zero: float) -> _Patch:
+    """The paper from ``left`` on, as high above ``zero`` as the highest pulse, with what may be looked at around it."""
+    width, height = REACH + 2 * _MARGIN, max(HEIGHTS) + 2 * _ASTRAY + _ABOVE + _MARGIN
     size = int(height * PIXELS_PER_MM), int(width * PIXELS_PER_MM)
-    return ink.patch((left, zero - max(HEIGHTS) - _MARGIN), size, PIXELS_PER_MM)
+    corner = left, zero - max(HEIGHTS) - _ASTRAY - _ABOVE
+    patch, seen = ink.patch(corner, size, PIXELS_PER_MM), ink.seen(corner, size, PIXELS_PER_MM)
+    near = 2 * round(_STROKE * PIXELS_PER_MM) + 1
+    wide, tall = (cv2.dilate(patch, np.ones(shape, np.uint8)) for shape in ((1, near), (near, 1)))
+    return _Patch(patch * seen, wide * seen, tall * seen, seen)
 
 
-def _scores(patch: np.ndarray, height: float, width: float, free: tuple[bool, bool]) -> np.ndarray:
+def _scores(patch: _Patch, height: float, width: float, free: tuple[bool, bool], wandering: bool) -> np.ndarray:
     """How well a pulse of this size stands at each column of a patch, the best foot within the slack: (columns,).
 
     The least inked of its two flanks and its top, less the ink inside, and less that above the flanks, where a taller
     one or a lead's trace would go on, or below both, where one does that does not stand on the zero line. free: whether
-    none is expected above and below; another row's pulse may stand there.
+    none is expected above and below; another row's pulse may stand there. wandering: the foot may lie further off, and
+    of a pulse that the picture's edge cuts one flank does, with what is seen of its top; but none is told that reaches
+    up to the row above, or grid lines could be taken for it.
     """
     near = round(_STROKE * PIXELS_PER_MM)
-    wide = cv2.dilate(patch, np.ones((1, 2 * near + 1), np.uint8))  # for upright strokes
-    tall = cv2.dilate(patch, np.ones((2 * near + 1, 1), np.uint8))  # for level ones
     across, up = round(width * PIXELS_PER_MM), round(height * PIXELS_PER_MM)
-    foot = round((max(HEIGHTS) + _MARGIN) * PIXELS_PER_MM)
-    slack = round(_SLACK * PIXELS_PER_MM)
-    clear, reach = round(PIXELS_PER_MM * 1.0), round(PIXELS_PER_MM * _ABOVE)
+    slack = round((_ASTRAY if wandering else _SLACK) * PIXELS_PER_MM)
+    clear, reach, under = (round(PIXELS_PER_MM * mm) for mm in (1.0, _ABOVE, _BELOW))
     inner = max(1, round(0.6 * PIXELS_PER_MM))
-    columns = patch.shape[1] - across
-    best = np.full(patch.shape[1], -1.0)
-    for bottom in range(foot - slack, foot + slack + 1):
-        top = bottom - up
-        flank = wide[top + near : bottom - near].mean(axis=0)
-        below = wide[bottom + near + 1 : bottom + round(PIXELS_PER_MM * _BELOW)].mean(axis=0)
-        above = wide[max(0, top - reach) : max(1, top - near - 1)].mean(axis=0)
-        level = cv2.blur(tall[top : top + 1], (2 * (across // 2) + 1, 1))[0]
-        hollow = patch[top + clear : bottom - clear].mean(axis=0)
-        hollow = cv2.blur(hollow[None], (max(1, 2 * ((across - 2 * inner) // 2) + 1), 1))[0]
-        sides = np.minimum(flank[:columns], flank[across : across + columns])
-        middle = np.arange(columns) + across // 2
-        taller = np.maximum(above[:columns], above[across : across + columns]) if free[0] else 0.0
-        lower = np.minimum(below[:columns], below[across : across + columns]) if free[1] else 0.0
-        score = np.minimum(sides, level[middle]) - np.maximum(np.maximum(taller, lower), hollow[middle])
-        best[:columns] = np.maximum(best[:columns], score)
+    best = np.full(patch.ink.shape[1], -1.0)
+    if wandering and not free[0]:
+        return best
+    columns = patch.ink.shape[1] - across
+    foot = round((max(HEIGHTS) + _ASTRAY + _ABOVE) * PIXELS_PER_MM)
+    bottom = np.arange(foot - slack, foot + slack + 1)
+    top = bottom - up
+    flank, known = _mean_rows(patch.wide, patch.seen, top + near, bottom - near)
+    below, _ = _mean_rows(patch.wide, patch.seen, bottom + near + 1, bottom + under)
+    above, _ = _mean_rows(patch.wide, patch.seen, np.maximum(0, top - reach), np.maximum(1, top - near - 1))
+    level, showing = _mean_columns(patch.tall[top], patch.seen[top], 2 * (across // 2) + 1)
+    within, share = _mean_rows(patch.ink, patch.seen, top + clear, bottom - clear)
+    hollow, _ = _mean_columns(within * share, share, max(1, 2 * ((across - 2 * inner) // 2) + 1))
+    left, right = np.arange(columns), np.arange(across, across + columns)
+    lost = np.where(known < 0.5, 1.0, 0.0)  # a flank that is not in the picture
+    sides = np.minimum(flank[:, left] + lost[:, left], flank[:, right] + lost[:, right])
+    middle = left + across // 2
+    taller = np.maximum(above[:, left], above[:, right]) if free[0] else 0.0
+    lower = np.minimum(below[:, left] + lost[:, left], below[:, right] + lost[:, right]) if free[1] else 0.0
+    score = np.minimum(sides, level[:, middle]) - np.maximum(np.maximum(taller, lower), hollow[:, middle])
+    told = showing[:, middle] * (2 * (across // 2) + 1) >= _TOP * PIXELS_PER_MM
+    told &= lost[:, left] + lost[:, right] <= (1 if wandering else 0)
+    best[:columns] = np.where(told, score, -1.0).max(axis=0)
     return best
+
+
+def _mean_rows(ink: np.ndarray, seen: np.ndarray, first: np.ndarray, last: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Mean ink, 0 beyond the picture, of the rows from first (N,) to before last (N,) that are seen, and how large a
+    share is: both (N, columns)."""
+    before = np.zeros((1, ink.shape[1]))
+    total, count = (np.concatenate([before, np.cumsum(part, axis=0, dtype=float)]) for part in (ink, seen))
+    total, count = total[last] - total[first], count[last] - count[first]
+    return total / np.maximum(count, 1e-9), count / (last - first)[:, None]
+
+
+def _mean_columns(ink: np.ndarray, seen: np.ndarray, width: int) -> tuple[np.ndarray, np.ndarray]:
+    """Mean ink, 0 beyond the picture, around each column, of ``width`` that are seen, and how large a share is."""
+    total, count = (cv2.blur(part, (width, 1)) for part in (ink, seen))
+    return total / np.maximum(count, 1e-9), count

@@ -10,11 +10,12 @@ import numpy as np
 from ecgpage.calibration.extent import even_paper
 from ecgpage.calibration.faint_grid import find_faint_grid
 from ecgpage.calibration.grid import GridEstimate, frequencies_at
+from ecgpage.calibration.lattice import FULL_STRENGTH
 from ecgpage.calibration.lines import read_lines
 from ecgpage.calibration.row_bend import bend_of_rows
 from ecgpage.geometry import apply_homography, map_box
 from ecgpage.leads import MILLIMETERS_PER_SECOND, SPEEDS
-from ecgpage.recording import Calibration, LeadBox, LeadTrace, Page, PageError
+from ecgpage.recording import Calibration, LeadBox, LeadTrace, Page, PageError, PixelsPerSecond
 
 USUAL_SQUARES = (5.0, 1.0)
 """Millimetres between the lines of the patterns that ECG paper shows."""
@@ -29,6 +30,9 @@ second one is printed, for what they seem; half of usual ones for those, at 50 m
 LARGE_SQUARE, CLEAR = 10.0, 2.0
 """The largest of those, and strength (see ``GridEstimate``) from which on a pattern is clear, and may be that: most
 faint ones of ten millimetres are no grid's."""
+
+CLEAR_AGREEMENT = 0.9
+"""Agreement (see ``GridEstimate``) of a pattern that is a grid without doubt, at ``FULL_STRENGTH``."""
 
 LARGEST_DISAGREEMENT, LARGEST_IF_DOUBTFUL = 0.12, 0.06
 """Ratio, as a natural logarithm, by which the leads' lengths may differ from the grid's: boxes are not measures; less
@@ -119,11 +123,12 @@ def _by_squares(page: Page, leads: Sequence[LeadBox], grid: GridEstimate, square
     return replace(calibration, speed=paper_speed(leads, grid, square), usual_squares=usual, line_spacing=spacing)
 
 
-def sure_pixels_per_second(grid: GridEstimate) -> float | None:
-    """Page pixels per second at 25 mm/s and the page's middle; None unless the grid alone tells its squares' size."""
-    if grid.pitch is None or not grid.nested:
+def pixels_per_second(grid: GridEstimate) -> PixelsPerSecond | None:
+    """Page pixels per second by a grid's strong lines, or by all of a clear one without finer ones; else None."""
+    clear = grid.strength >= FULL_STRENGTH and grid.agreement >= CLEAR_AGREEMENT
+    if grid.pitch is None or not (grid.nested or clear):
         return None
-    return grid.pitch[0] / NESTED_SQUARE * MILLIMETERS_PER_SECOND
+    return PixelsPerSecond(grid.pitch[0] / NESTED_SQUARE * MILLIMETERS_PER_SECOND, grid.nested)
 
 
 def square_millimeters(leads: Sequence[LeadBox], grid: GridEstimate, doubted: bool = True) -> float | None:

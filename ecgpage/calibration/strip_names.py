@@ -23,8 +23,11 @@ leads' beats look alike too, but seldom so."""
 LIKER = 3.0
 """dB by which another lead must be nearer to a strip than the one it is named after."""
 
+STEPS = np.arange(-0.4, 0.41, 0.1)
+"""mm by which a strip may stand out of step with the rows above it on any paper: the places tried."""
+
 ASIDE = np.arange(-2.0, 2.1, 0.2)
-"""mm by which a strip may stand off the rows above it, as on curled paper: the places tried."""
+"""mm by which it may where it repeats none of them there, as on curled paper."""
 
 READ = 2.0
 """dB that a name is worth which is surely read, in proportion."""
@@ -83,7 +86,7 @@ def _evidence(strip: LeadTrace, traces: Sequence[LeadTrace]) -> np.ndarray:
     shorts = [trace for trace in traces if not trace.lead.strip and np.isfinite(trace.zero)]
     if not np.isfinite(strip.zero):
         return np.zeros(len(LEADS))
-    differences = _differences(strip, shorts, [0.0])
+    differences = _differences(strip, shorts, STEPS)
     if not (differences < SAME).any():
         differences = _differences(strip, shorts, ASIDE)
     return np.maximum(-differences, 0.0) if (differences < SAME).any() else np.zeros(len(LEADS))

@@ -25,7 +25,7 @@ from ecgpage.detection.lead_boxes import (
 )
 from ecgpage.detection.unarranged import in_reading_order
 from ecgpage.leads import LEADS
-from ecgpage.recording import LeadBox
+from ecgpage.recording import LeadBox, PixelsPerSecond
 
 LEAST_SHARE = 0.55
 """Share of the boxes, by weight, whose names must agree with an arrangement."""
@@ -77,7 +77,7 @@ def arrange(
     boxes: Sequence[LeadBox],
     seconds: float = 10.0,
     size: tuple[int, int] | None = None,
-    pixels_per_second: float | None = None,
+    per_second: PixelsPerSecond | None = None,
 ) -> tuple[tuple[LeadBox, ...], tuple[str, ...]]:
     """Arrange detected boxes into a page of ``seconds``: the leads in printing order, and warnings as sentences.
 
@@ -87,17 +87,18 @@ def arrange(
     the best of them is not sure. A warning also says
     where another arrangement explains the page nearly as well.
 
-    size: (height, width) of the page, beyond which no lead is expected. pixels_per_second: along the page, where its
-    grid is known: leads that each take all of the seconds are told from it, and columns shorter than their share.
+    size: (height, width) of the page, beyond which no lead is expected. per_second: pixels along the page, where its
+    grid is known: leads that each take all of the seconds are told from it and, where it is sure, columns shorter than
+    their share.
     """
     found = candidates(boxes)
     matches = _ranked(found, size)
     if not matches:
         seen = [one.box for one in found if one.box.score >= LEAST_SCORE]
         sure = any(box.score >= SURE_ALONE for box in seen)
-        return in_reading_order(seen if sure else [], seconds, pixels_per_second)
+        return in_reading_order(seen if sure else [], seconds, _sure(per_second))
     best = matches[0]
-    leads, warnings = _arranged(best, seconds, size, pixels_per_second)
+    leads, warnings = _arranged(best, seconds, size, per_second)
     leads = tuple(seen_otherwise(lead, found) for lead in leads)
     other = next((match for match in matches if match.reading != best.reading), None)
     if other is not None and best.value - other.value < CERTAIN:
@@ -282,15 +283,16 @@ def _in_page(fit: GridFit, cell: tuple[int, int], size: tuple[int, int] | None) 
 
 
 def _arranged(
-    match: _Match, seconds: float, size: tuple[int, int] | None, pixels_per_second: float | None
+    match: _Match, seconds: float, size: tuple[int, int] | None, per_second: PixelsPerSecond | None
 ) -> tuple[tuple[LeadBox, ...], tuple[str, ...]]:
     """The leads of an accepted arrangement, in printing order with their times, and what was put right."""
     rows, columns = match.grid.shape
     above = sum(bool(match.fit.cells(centers([one.box]))[0][0] < 0) for one, _ in match.strips)
-    lasting = None if pixels_per_second is None else match.fit.width / pixels_per_second
+    lasting = None if per_second is None else match.fit.width / per_second.value
     # two columns as wide may be of 50 mm/s
     whole = columns > 2 and lasting is not None and abs(lasting / seconds - 1) < 0.15
-    duration = seconds if whole else _column_seconds(seconds / columns, lasting)
+    surely = lasting if _sure(per_second) else None
+    duration = seconds if whole else _column_seconds(seconds / columns, surely)
     short = not whole and duration < seconds / columns
     step = 0.0 if whole else duration
     leads, renamed, recovered = [], [], []
@@ -321,6 +323,10 @@ def _arranged(
     if recovered:
         warnings.append(f"Leads were not detected and taken where the layout has them: {', '.join(recovered)}.")
     return _align_edges(leads, columns, step), tuple(warnings)
+
+
+def _sure(per_second: PixelsPerSecond | None) -> float | None:
+    return per_second.value if per_second is not None and per_second.sure else None
 
 
 def _column_seconds(share: float, lasting: float | None) -> float:

@@ -16,12 +16,16 @@ from ecgpage.digitization.explaining import VAGUE, VagueTrace
 from ecgpage.digitization.features import crop_features
 from ecgpage.digitization.network import STEM_STRIDE, DigitizerSettings, LeadDigitizer
 from ecgpage.digitization.targets import heights_to_paper
-from ecgpage.geometry import Bend
+from ecgpage.geometry import Bend, bent_points
 from ecgpage.recording import LeadBox, LeadTrace
 from ecgpage.training.checkpoints import CheckpointError, holds_weights, load_model
 from ecgpage.training.model_folder import describe_stage, load_stage, save_stage
 
 STAGE = "digitizer"
+
+IN_VIEW = 0.25
+"""Millimetres of paper that the picture must show above and below a trace's point: where it cuts a row, its edge is
+taken for the trace."""
 
 
 class Digitizer:
@@ -55,7 +59,8 @@ class Digitizer:
         leads: their boxes (x0, y0, x1, y1) in paper millimetres; zeros: y of their zero lines, where known;
         bend: of paper that is not flat, whose millimetres are then those along the paper. A trace has
         ``COLUMNS_PER_MM * SUBCOLUMNS`` points per millimetre and reaches some millimetres beyond its box on either
-        side, with a presence that says where the lead is printed. One with vague points is a ``VagueTrace``.
+        side, with a presence that says where the lead is printed, 0 at the picture's upper and lower edge
+        (``IN_VIEW``). One with vague points is a ``VagueTrace``.
         """
         lines = [None] * len(leads) if zeros is None else zeros
         crops = [
@@ -68,6 +73,7 @@ class Digitizer:
             for k, index in enumerate(batch):
                 height, presence, spread = results[:, k]
                 x, y = heights_to_paper(height, crops[index])
+                presence[~in_view(x, y, image.shape, paper_to_picture, bend)] = 0.0
                 trace = LeadTrace(leads[index], x, y, presence, spread / ROWS_PER_MM)
                 traces[index] = trace if rows is None else _with_vague(trace, rows[k], crops[index])
         return [traces[index] for index in range(len(crops))]
@@ -95,6 +101,18 @@ class Digitizer:
                 totals.append(torch.stack([output.height - shift, output.presence.sigmoid(), output.spread]))
                 rows = output.log_probability if rows is None else rows
         return torch.stack(totals).mean(dim=0).cpu().double().numpy(), rows
+
+
+def in_view(
+    x: np.ndarray, y: np.ndarray, shape: tuple[int, ...], paper_to_picture: np.ndarray, bend: Bend | None
+) -> np.ndarray:
+    """Which points, x and y (N,) mm, a picture of ``shape`` (H, W, ...) shows with ``IN_VIEW`` of paper above and
+    below: (N,) bool."""
+    seen = np.ones(len(x), bool)
+    for off in (-IN_VIEW, IN_VIEW):
+        across, down = bent_points(paper_to_picture, np.stack([x, y + off], axis=1), bend).T
+        seen &= (across >= 0) & (down >= 0) & (across <= shape[1] - 1) & (down <= shape[0] - 1)
+    return seen
 
 
 def _with_vague(trace: LeadTrace, rows: torch.Tensor, crop: LeadCrop) -> LeadTrace:

@@ -12,9 +12,9 @@ from ecgpage.calibration.scale import (
     by_squares_alone,
     calibrate,
     calibrate_again,
+    pixels_per_second,
     runs_at,
     square_millimeters,
-    sure_pixels_per_second,
 )
 from ecgpage.geometry import apply_homography, map_box
 from ecgpage.recording import LeadBox, Page, PageError
@@ -124,11 +124,13 @@ def test_neither_grid_nor_leads_is_an_error_that_says_so():
 
 
 @pytest.mark.parametrize("nested", [True, False])
-def test_seconds_are_sure_where_strong_lines_hold_finer_ones(nested):
+@pytest.mark.parametrize(("strength", "agreement"), [(5.0, 1.0), (5.0, 0.8), (3.0, 1.0)])
+def test_seconds_are_sure_where_strong_lines_hold_finer_ones(nested, strength, agreement):
     """Strong lines 40 px apart are 5 mm: 8 px per mm, 200 px per second. Lines of one strength may be of 1 or 5 mm."""
-    grid = replace(nothing_found(), pitch=(40.0, 40.0), nested=nested)
-    assert sure_pixels_per_second(grid) == (pytest.approx(200.0) if nested else None)
-    assert sure_pixels_per_second(nothing_found()) is None
+    grid = replace(nothing_found(), pitch=(40.0, 40.0), nested=nested, strength=strength, agreement=agreement)
+    told = nested or (strength, agreement) == (5.0, 1.0)
+    assert pixels_per_second(grid) == ((pytest.approx(200.0), nested) if told else None)
+    assert pixels_per_second(nothing_found()) is None
 
 
 @pytest.mark.parametrize(("speed", "stretch"), [(50.0, 2.0), (12.5, 0.5), (25.0, 1.0)])

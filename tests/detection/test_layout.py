@@ -12,7 +12,7 @@ from ecgpage.detection.layout import MISSING, Support, arrange, support
 from ecgpage.detection.lead_boxes import most_odds
 from ecgpage.detection.name_reader import NAMES
 from ecgpage.leads import CABRERA, LEADS, by_columns, layout_3x4, layout_grid
-from ecgpage.recording import LeadBox
+from ecgpage.recording import LeadBox, PixelsPerSecond
 from ecgpage.synthesis.arrangement import GRIDS as SHAPES
 from ecgpage.synthesis.arrangement import ArrangementSettings, choose_arrangement
 
@@ -233,7 +233,7 @@ def test_half_a_page_is_certain_where_every_order_reads_it_alike(left, certain):
 def test_two_wide_columns_may_be_of_a_faster_paper():
     """6x2 at 50 mm/s: each column is as wide as the page's seconds at 25 mm/s, and still one half of them."""
     boxes = boxes_of(layout_grid(by_columns(LEADS, 2)), np.random.default_rng(0))
-    leads, _ = arrange(boxes, 10.0, pixels_per_second=90.0)
+    leads, _ = arrange(boxes, 10.0, per_second=PixelsPerSecond(90.0, True))
     assert {(lead.start, lead.duration) for lead in leads} == {(0.0, 5.0), (5.0, 5.0)}
 
 
@@ -253,7 +253,9 @@ def test_unknown_arrangement_keeps_a_strip_beside_the_lead_and_uses_the_known_sc
         LeadBox(name, (100 + 300 * (k // 2), 100 + 450 * (k % 2), 400 + 300 * (k // 2), 280 + 450 * (k % 2)), 0.9)
         for k, name in enumerate(LEADS)
     ]
-    leads, warnings = arrange([*boxes, LeadBox("II", (100, 1000, 1900, 1180), 0.8)], 10.0, pixels_per_second=200.0)
+    leads, warnings = arrange(
+        [*boxes, LeadBox("II", (100, 1000, 1900, 1180), 0.8)], 10.0, per_second=PixelsPerSecond(200.0, True)
+    )
     assert sorted(lead.name for lead in leads) == sorted((*LEADS, "II"))
     assert {lead.duration for lead in leads if not lead.strip} == {1.5}
     assert "13 leads" in warnings[0] and "1.5 s" in warnings[0]
@@ -262,9 +264,11 @@ def test_unknown_arrangement_keeps_a_strip_beside_the_lead_and_uses_the_known_sc
 def test_leads_as_long_as_the_page_show_the_same_time():
     layout = layout_grid(by_columns(LEADS, 4), (), 10.0, True, 10.0)
     boxes = boxes_of(layout, np.random.default_rng(0))
-    leads, _ = arrange(boxes, 10.0, pixels_per_second=45.0)
+    leads, _ = arrange(boxes, 10.0, per_second=PixelsPerSecond(45.0, True))
     assert {(lead.start, lead.duration) for lead in leads} == {(0.0, 10.0)}
-    leads, _ = arrange(boxes, 10.0, pixels_per_second=180.0)
+    leads, _ = arrange(boxes, 10.0, per_second=PixelsPerSecond(45.0, False))
+    assert {(lead.start, lead.duration) for lead in leads} == {(0.0, 10.0)}
+    leads, _ = arrange(boxes, 10.0, per_second=PixelsPerSecond(180.0, True))
     assert {(lead.start, lead.duration) for lead in leads} == {(2.5 * k, 2.5) for k in range(4)}
 
 
@@ -273,11 +277,16 @@ def test_leads_as_long_as_the_page_show_the_same_time():
 )
 def test_columns_that_are_measured_to_be_short_last_as_long_as_they_measure(width, seconds):
     """15 leads in five columns of 2 s: the fifth, V7 to V9, is none of the twelve. Half as long is another speed."""
-    leads, _ = arrange(page_boxes(), 10.0, pixels_per_second=WIDTH / width)
+    leads, _ = arrange(page_boxes(), 10.0, per_second=PixelsPerSecond(WIDTH / width, True))
     for lead in leads[:12]:
         assert (lead.start, lead.duration) == (pytest.approx(seconds * lead.column), pytest.approx(seconds))
     [strip] = [lead for lead in leads if lead.strip]
     assert (strip.start, strip.duration) == (0.0, pytest.approx(4 * seconds))
+
+
+def test_columns_are_not_short_by_squares_whose_size_is_not_sure():
+    leads, _ = arrange(page_boxes(), 10.0, per_second=PixelsPerSecond(WIDTH / 2.0, False))
+    assert {(lead.start, lead.duration) for lead in leads[:12]} == {(2.5 * k, 2.5) for k in range(4)}
 
 
 def test_print_outweighs_the_detectors_guess_from_the_place():
