@@ -12,8 +12,8 @@ from matplotlib.figure import Figure
 
 from ecgpage.header import IMAGES
 from ecgpage.io import write_bytes, write_record
-from ecgpage.leads import LEADS, PageLayout
-from ecgpage.synthesis.records import PAGE_SECONDS, read_standard_leads
+from ecgpage.leads import LEADS, PAGE_SECONDS, PageLayout
+from ecgpage.synthesis.records import read_standard_leads
 
 
 def page_parser(name: str, description: str, number: int, seed: int) -> argparse.ArgumentParser:

@@ -17,9 +17,9 @@ from scipy.special import expit
 
 from benchmarks.random_records import random_records
 from ecgpage.diagnosis.pace import SURE, pace_figures
-from ecgpage.leads import LEADS, layout_3x4
+from ecgpage.leads import LEADS, PAGE_SECONDS, layout_3x4
 from ecgpage.reporting import text_table
-from ecgpage.synthesis.records import PAGE_SECONDS, read_standard_leads
+from ecgpage.synthesis.records import read_standard_leads
 
 NOISE = 0.01
 """mV."""

@@ -19,8 +19,8 @@ from ecgpage.calibration.in_step import Law, law_residual, limb_laws
 from ecgpage.calibration.placement import place_traces
 from ecgpage.cli import HERE, find_pictures
 from ecgpage.io import read_image
-from ecgpage.leads import LEADS
-from ecgpage.pipeline import PAGE_SECONDS, build_pipeline
+from ecgpage.leads import LEADS, PAGE_SECONDS
+from ecgpage.pipeline import build_pipeline
 from ecgpage.recording import PageError
 from ecgpage.reporting import text_table
 

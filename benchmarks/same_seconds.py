@@ -16,10 +16,10 @@ import numpy as np
 
 from benchmarks.random_records import random_records
 from ecgpage.calibration.simultaneous import show_same_seconds
-from ecgpage.leads import LEADS, MILLIMETERS_PER_SECOND, PageLayout, by_columns, layout_grid
+from ecgpage.leads import LEADS, MILLIMETERS_PER_SECOND, PAGE_SECONDS, PageLayout, by_columns, layout_grid
 from ecgpage.recording import LeadBox, LeadTrace
 from ecgpage.reporting import text_table
-from ecgpage.synthesis.records import PAGE_SECONDS, read_standard_leads
+from ecgpage.synthesis.records import read_standard_leads
 
 FS = 250.0
 GRIDS = {"3x4": by_columns(LEADS, 4), "6x2": by_columns(LEADS, 2)}

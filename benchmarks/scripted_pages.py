@@ -19,8 +19,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from benchmarks.outside_pages import first_seconds, page_parser, printed, saved_png, write_page
 from ecgpage.io import find_records
-from ecgpage.leads import LEADS, PageLayout, by_columns, layout_grid
-from ecgpage.synthesis.records import PAGE_SECONDS
+from ecgpage.leads import LEADS, PAGE_SECONDS, PageLayout, by_columns, layout_grid
 
 SPEED, GAIN, INCH = 25.0, 10.0, 25.4
 """mm/s, mm/mV, mm."""

@@ -18,8 +18,8 @@ import numpy as np
 from benchmarks.sheet_tiles import READ, TITLE_HEIGHT, draw_line, framed
 from ecgpage.cli import HERE, find_pictures
 from ecgpage.io import read_image
-from ecgpage.leads import LEADS
-from ecgpage.pipeline import PAGE_SECONDS, build_pipeline
+from ecgpage.leads import LEADS, PAGE_SECONDS
+from ecgpage.pipeline import build_pipeline
 from ecgpage.recording import DigitizedPage, PageError
 from ecgpage.reporting import text_table
 from ecgpage.reporting.page_panel import panel_size, straightened, trace_on_panel

@@ -10,6 +10,9 @@ import numpy as np
 LEADS = ("I", "II", "III", "aVR", "aVL", "aVF", "V1", "V2", "V3", "V4", "V5", "V6")
 """The twelve standard leads in the order in which records list them."""
 
+PAGE_SECONDS = 10.0
+"""What a page shows of a longer record, s; a shorter record fills its page."""
+
 MILLIMETERS_PER_SECOND = 25.0
 """Usual paper speed, mm/s."""
 

@@ -48,14 +48,11 @@ from ecgpage.digitization.strokes import follow_strokes
 from ecgpage.geometry import bent_box, flat_box, largest_rise, map_box
 from ecgpage.header import RecordHeader
 from ecgpage.io import read_header, read_image
-from ecgpage.leads import LEADS, MILLIMETERS_PER_SECOND, USUAL_GAINS
+from ecgpage.leads import LEADS, MILLIMETERS_PER_SECOND, PAGE_SECONDS, USUAL_GAINS
 from ecgpage.page.flattening import laid_flat
 from ecgpage.page.negative import SURE_NEGATIVE, bright_over_dark
 from ecgpage.page.rectification import rotate_page, straighten_with_grid, straighten_without_grid
 from ecgpage.recording import Calibration, Diagnosis, DigitizedPage, LeadBox, LeadTrace, Page, PageError, Recording
-
-PAGE_SECONDS = 10.0
-"""What a page shows of a longer record; a shorter record fills its page."""
 
 WELL_EXPLAINED = 0.87
 """Share of the greatest support from which on an arrangement explains a page so well that it is not looked at again."""

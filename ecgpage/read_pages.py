@@ -21,11 +21,10 @@ import torch
 from ecgpage.diagnosis.ink import ink_image
 from ecgpage.diagnosis.reading import PageReading, ReadingError, read_reading, write_reading
 from ecgpage.io import read_header
-from ecgpage.leads import LEADS
+from ecgpage.leads import LEADS, PAGE_SECONDS
 from ecgpage.pipeline import Pipeline, build_pipeline
 from ecgpage.scoring import score_signal
 from ecgpage.synthesis.annotations import printed_record
-from ecgpage.synthesis.records import PAGE_SECONDS
 from ecgpage.synthesis.signals import AS_RECORDED
 from ecgpage.training.checkpoints import keep_or_drop
 from ecgpage.training.configuration import DrawingSettings

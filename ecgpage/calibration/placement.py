@@ -11,7 +11,7 @@ import numpy as np
 from ecgpage.calibration.assembly import part_trusted
 from ecgpage.calibration.column_gap import begin_on_lines, column_gap, without_gap
 from ecgpage.calibration.in_step import print_skew, strips_in_step, without_skew
-from ecgpage.calibration.simultaneous import as_same_seconds, show_same_seconds
+from ecgpage.calibration.simultaneous import as_same_seconds, go_beyond_the_page, show_same_seconds
 from ecgpage.calibration.strip_names import name_strips, part_ruled
 from ecgpage.calibration.upside_down import avr_upright
 from ecgpage.recording import ColumnLines, LeadTrace
@@ -52,7 +52,9 @@ def place_traces(traces: Sequence[LeadTrace], speed: float, lines: ColumnLines |
         notes.append(f"columns are printed {gap:.1f} mm apart")
     if lines is not None:
         trusted = begin_on_lines(trusted, gap, lines, speed)
-    if show_same_seconds(trusted, speed):
+    if go_beyond_the_page(trusted):
+        trusted = list(as_same_seconds(trusted, speed))
+    elif show_same_seconds(trusted, speed):
         trusted = list(as_same_seconds(trusted, speed))
         notes.append("by their beats, all columns show the same seconds")
     trusted, renamed = name_strips(trusted)

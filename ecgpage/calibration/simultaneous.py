@@ -16,7 +16,7 @@ import numpy as np
 from ecgpage.calibration.assembly import time_origin
 from ecgpage.calibration.peaks import peak_offset
 from ecgpage.calibration.strip_names import SAME, least_difference
-from ecgpage.leads import MILLIMETERS_PER_SECOND
+from ecgpage.leads import MILLIMETERS_PER_SECOND, PAGE_SECONDS
 from ecgpage.recording import LeadTrace
 
 STEP = 0.005
@@ -73,8 +73,16 @@ share of the highest one is a beat."""
 STEEP = 0.5
 """Share of a column's highest steepness that each beat reaches."""
 
+BEYOND = 1.0
+"""s by which the last column must end later than a page's last second."""
+
 LEAST_DRIFT = 0.03
 """s by which the rhythm must bring the beats of columns that follow each other elsewhere than they stand."""
+
+
+def go_beyond_the_page(traces: Sequence[LeadTrace]) -> bool:
+    """Whether columns would show more than a page's seconds if they followed each other: each takes all of them."""
+    return any(trace.lead.start + trace.lead.duration > PAGE_SECONDS + BEYOND for trace in traces)
 
 
 def show_same_seconds(traces: Sequence[LeadTrace], speed: float = MILLIMETERS_PER_SECOND) -> bool:

@@ -88,7 +88,8 @@ def arrange(
     where another arrangement explains the page nearly as well.
 
     size: (height, width) of the page, beyond which no lead is expected. per_second: pixels along the page, where its
-    grid is known: leads that each take all of the seconds are told from it and, where it is sure, columns shorter than
+    grid is known: leads that each take all of the seconds are told from it, with
+    times as if their columns followed each other, and, where it is sure, columns shorter than
     their share.
     """
     found = candidates(boxes)
@@ -294,12 +295,11 @@ def _arranged(
     surely = lasting if _sure(per_second) else None
     duration = seconds if whole else _column_seconds(seconds / columns, surely)
     short = not whole and duration < seconds / columns
-    step = 0.0 if whole else duration
     leads, renamed, recovered = [], [], []
     for row in range(rows):
         for column in range(columns):
             name = match.grid.names[row][column]
-            time = {"row": row + above, "column": column, "start": column * step, "duration": duration}
+            time = {"row": row + above, "column": column, "start": column * duration, "duration": duration}
             one = match.placed.get((row, column))
             if one is not None:
                 if one.box.name != name:
@@ -322,7 +322,7 @@ def _arranged(
         warnings.append(f"Lead names were put right by their neighbours: {', '.join(renamed)}.")
     if recovered:
         warnings.append(f"Leads were not detected and taken where the layout has them: {', '.join(recovered)}.")
-    return _align_edges(leads, columns, step), tuple(warnings)
+    return _align_edges(leads, columns, 0.0 if whole else duration), tuple(warnings)
 
 
 def _sure(per_second: PixelsPerSecond | None) -> float | None:

@@ -18,12 +18,12 @@ import numpy as np
 
 from ecgpage.header import IMAGES, LABELS, RecordError
 from ecgpage.io import find_records, header_path, read_header, read_signal, write_bytes, write_record, write_text
-from ecgpage.leads import LEADS, canonical_lead, standard_leads
+from ecgpage.leads import LEADS, PAGE_SECONDS, canonical_lead, standard_leads
 from ecgpage.synthesis.annotations import DrawnPage, annotate, printed_record, yolo_labels
 from ecgpage.synthesis.arrangement import choose_arrangement
 from ecgpage.synthesis.drawing import draw_page
 from ecgpage.synthesis.profile import Mixture, Profile, choose_profile, find_profiles
-from ecgpage.synthesis.records import PAGE_SECONDS, SHORTEST_SECONDS
+from ecgpage.synthesis.records import SHORTEST_SECONDS
 from ecgpage.synthesis.signals import AS_RECORDED, VARIED, vary_signal
 
 PROFILE = "Profile"

@@ -10,7 +10,7 @@ import numpy as np
 
 from ecgpage.header import RecordError
 from ecgpage.io import read_header, read_image, read_signal
-from ecgpage.leads import standard_leads
+from ecgpage.leads import PAGE_SECONDS, standard_leads
 from ecgpage.synthesis.annotations import DrawnPage, restore_page
 from ecgpage.synthesis.arrangement import choose_arrangement
 from ecgpage.synthesis.drawing import draw_page
@@ -20,9 +20,6 @@ from ecgpage.synthesis.signals import AS_RECORDED, SignalSettings, vary_signal
 DrawRecord = Callable[[Path, np.random.Generator], DrawnPage]
 """From a record's path without extension to a page of it; all chance comes from the generator. Raises ValueError for
 a record that makes no page."""
-
-PAGE_SECONDS = 10.0
-"""What a page shows of a longer record."""
 
 SHORTEST_SECONDS = 2.0
 """Records shorter than this are refused: a lead of a 3x4 page would last less than half a second."""
