@@ -62,7 +62,7 @@ def find_pulse(
         return None
     left = min(trace.lead.box[0] for trace in traces)
     right = max(trace.lead.box[2] for trace in traces)
-    sides = [[_patch(ink, start, zero) for zero in zeros] for start in (left - REACH, right - _MARGIN)]
+    sides = [[_patch(ink, start, zero, (left, right)) for zero in zeros] for start in (left - REACH, right - _MARGIN)]
     apart = np.diff(zeros)
     free = list(zip([np.inf, *apart], [*apart, np.inf], strict=True))
     told = (_told([(patch, free) for patch in sides], wandering) for wandering in (False, True))
@@ -105,23 +105,27 @@ def _clear_best(scores: np.ndarray) -> int | None:
 @dataclass(frozen=True)
 class _Patch:
     """The paper beside a row. All (rows, columns) float: ink; wide: ink, grown sideways, for upright strokes; tall:
-    grown up and down, for level ones; seen: 1 in the picture, 0 beyond it."""
+    grown up and down, for level ones; seen: 1 in the picture, 0 beyond it. beside: (columns,) bool, where no lead is.
+    """
 
     ink: np.ndarray
     wide: np.ndarray
     tall: np.ndarray
     seen: np.ndarray
+    beside: np.ndarray
 
 
-def _patch(ink: InkScale, left: float, zero: float) -> _Patch:
-    """The paper from ``left`` on, as high above ``zero`` as the highest pulse, with what may be looked at around it."""
+def _patch(ink: InkScale, left: float, zero: float, leads: tuple[float, float]) -> _Patch:
+    """The paper from ``left`` on, as high above ``zero`` as the highest pulse, with what may be looked at around it;
+    leads: where the first begin and the last end, mm."""
     width, height = REACH + 2 * _MARGIN, max(HEIGHTS) + 2 * _ASTRAY + _ABOVE + _MARGIN
     size = int(height * PIXELS_PER_MM), int(width * PIXELS_PER_MM)
     corner = left, zero - max(HEIGHTS) - _ASTRAY - _ABOVE
     patch, seen = ink.patch(corner, size, PIXELS_PER_MM), ink.seen(corner, size, PIXELS_PER_MM)
     near = 2 * round(_STROKE * PIXELS_PER_MM) + 1
     wide, tall = (cv2.dilate(patch, np.ones(shape, np.uint8)) for shape in ((1, near), (near, 1)))
-    return _Patch(patch * seen, wide * seen, tall * seen, seen)
+    x = left + np.arange(size[0]) / PIXELS_PER_MM
+    return _Patch(patch * seen, wide * seen, tall * seen, seen, (x < leads[0]) | (x > leads[1]))
 
 
 def _scores(patch: _Patch, height: float, width: float, free: tuple[bool, bool], wandering: bool) -> np.ndarray:
@@ -152,14 +156,16 @@ def _scores(patch: _Patch, height: float, width: float, free: tuple[bool, bool],
     within, share = _mean_rows(patch.ink, patch.seen, top + clear, bottom - clear)
     hollow, _ = _mean_columns(within * share, share, max(1, 2 * ((across - 2 * inner) // 2) + 1))
     left, right = np.arange(columns), np.arange(across, across + columns)
-    lost = np.where(known < 0.5, 1.0, 0.0)  # a flank that is not in the picture
+    lost = known < 0.5  # a flank that is not in the picture
     sides = np.minimum(flank[:, left] + lost[:, left], flank[:, right] + lost[:, right])
     middle = left + across // 2
     taller = np.maximum(above[:, left], above[:, right]) if free[0] else 0.0
     lower = np.minimum(below[:, left] + lost[:, left], below[:, right] + lost[:, right]) if free[1] else 0.0
     score = np.minimum(sides, level[:, middle]) - np.maximum(np.maximum(taller, lower), hollow[:, middle])
     told = showing[:, middle] * (2 * (across // 2) + 1) >= _TOP * PIXELS_PER_MM
-    told &= lost[:, left] + lost[:, right] <= (1 if wandering else 0)
+    one, both = lost[:, left] ^ lost[:, right], ~(lost[:, left] | lost[:, right])
+    clear_one = one & np.where(lost[:, left], patch.beside[right], patch.beside[left])
+    told &= both | clear_one if wandering else both
     best[:columns] = np.where(told, score, -1.0).max(axis=0)
     return best
 

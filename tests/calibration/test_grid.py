@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ecgpage.calibration.grid import GridSettings, frequencies_at, measure_grid
+from ecgpage.calibration.lattice import fit_lattice
 from ecgpage.calibration.tiles import HARMONICS, SHIFTS, Combs, track
 from ecgpage.geometry import apply_homography
 from ecgpage.recording import Page
@@ -88,6 +89,22 @@ def test_a_pattern_fainter_than_its_diagonals_is_still_a_grid(degrees):
     assert grid.found and grid.strength < GridSettings().smallest_strength
     assert grid.pitch == pytest.approx((6.9, 6.9), rel=0.003)
     np.testing.assert_allclose(grid.vectors @ truth[:2, :2] / truth[2, 2], np.eye(2), atol=0.01)
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_faint_lines_halfway_between_those_expected_are_followed(seed):
+    """In the noise some tiles see them half a unit to the left, some half a unit to the right."""
+    size, rng = (500, 700), np.random.default_rng(seed)
+    turn = np.deg2rad(rng.uniform(-3, 3))
+    frequencies = np.array([[np.cos(turn), np.sin(turn)], [-np.sin(turn), np.cos(turn)]]) / 7.0
+    middle, halfway = (np.array(size[::-1]) - 1) / 2, 0.5 + rng.uniform(-0.03, 0.03, 2)
+    y, x = np.mgrid[: size[0], : size[1]].astype(float)
+    units = (np.stack([x, y], axis=2) - middle) @ frequencies.T + halfway
+    contrast = 0.12 * np.cos(2 * np.pi * units).sum(axis=2) + rng.normal(0, 0.35, size)
+    lattice = fit_lattice(contrast.astype(np.float32), frequencies * [[1.004], [0.997]])
+    off = apply_homography(np.linalg.inv(lattice.lattice_to_image), scatter(size))
+    off -= (scatter(size) - middle) @ frequencies.T + halfway
+    assert np.abs(off - np.round(np.median(off, axis=0))).max() < 0.1
 
 
 def test_faint_lines_that_agree_all_over_the_page_are_a_grid():

@@ -81,12 +81,47 @@ def test_pulses_that_nearly_touch_the_row_above_are_not_taken_for_others(height)
 
 @pytest.mark.parametrize("height", HEIGHTS)
 def test_a_pulse_that_stands_half_below_the_zero_line_is_not_half_a_pulse(height):
-    """As one program centres it on its rows: it is of another height than it has above them, so none is told."""
+    """As one program centres it on its rows: it is of another height than it has above them, and low ones alone end so
+    near to their rows that they are told, rightly."""
     image, traces = page()
     for zero in ROWS:
         low, high, at = zero + height / 2, zero - height / 2, LEFT - 10
         draw(image, np.array([(at - 1, low), (at, low), (at, high), (at + 5, high), (at + 5, low), (at + 6, low)]))
-    assert find_pulse(image, PAPER_TO_PICTURE, traces) is None
+    assert find_pulse(image, PAPER_TO_PICTURE, traces) == (Pulse(height, 5.0) if height == 5.0 else None)
+
+
+@pytest.mark.parametrize("height", HEIGHTS)
+@pytest.mark.parametrize("seed", range(3))
+def test_a_pulse_is_measured_where_traces_wander(height, seed):
+    """They tell the zero lines, each by up to 2.3 mm off."""
+    image, traces = page(height, noise=12.0)
+    astray = np.random.default_rng(seed).uniform(-2.3, 2.3, len(traces))
+    told = [replace(trace, zero=trace.zero + off) for trace, off in zip(traces, astray, strict=True)]
+    assert find_pulse(image, PAPER_TO_PICTURE, told) == Pulse(height, 5.0)
+
+
+@pytest.mark.parametrize("left", [31.0, 33.0])
+@pytest.mark.parametrize("height", HEIGHTS)
+def test_a_pulse_that_the_pictures_edge_cuts_tells_its_height(height, left):
+    """Its flanks stand at 30 and 35 mm."""
+    image, traces = page(height, noise=12.0)
+    start = round(left * SCALE)
+    to_picture = np.array([[1, 0, -start], [0, 1, 0], [0, 0, 1.0]]) @ PAPER_TO_PICTURE
+    pulse = find_pulse(np.ascontiguousarray(image[:, start:]), to_picture, traces)
+    assert pulse is not None and pulse.height == height
+
+
+@pytest.mark.parametrize("rows", [ROWS, tuple(40.0 + 21.0 * k for k in range(5))])
+@pytest.mark.parametrize("left", np.arange(25.0, 39.0, 1.7))
+def test_dark_grid_lines_that_the_pictures_edge_cuts_are_no_pulse(rows, left):
+    image, traces = page(rows=rows, noise=12.0)
+    for k in range(0, 200, 5):
+        at = round(k * SCALE)
+        cv2.line(image, (at, 0), (at, 910), (40, 40, 50), 2)
+        cv2.line(image, (0, at), (1400, at), (40, 40, 50), 2)
+    start = round(left * SCALE)
+    to_picture = np.array([[1, 0, -start], [0, 1, 0], [0, 0, 1.0]]) @ PAPER_TO_PICTURE
+    assert find_pulse(np.ascontiguousarray(image[:, start:]), to_picture, traces) is None
 
 
 @pytest.mark.parametrize("seed", range(3))

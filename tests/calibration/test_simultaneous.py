@@ -5,7 +5,8 @@ import pytest
 
 from benchmarks.same_seconds import FS, page_traces
 from ecgpage.calibration.assembly import assemble
-from ecgpage.calibration.simultaneous import as_same_seconds, show_same_seconds
+from ecgpage.calibration.placement import place_traces
+from ecgpage.calibration.simultaneous import as_same_seconds, go_beyond_the_page, show_same_seconds
 from ecgpage.leads import LEADS, layout_3x4
 from ecgpage.recording import LeadTrace
 
@@ -134,3 +135,13 @@ def test_columns_of_the_same_seconds_are_put_at_their_time() -> None:
     np.testing.assert_allclose(signal[3 : quarter - 3], truth[3 : quarter - 3], atol=0.1)
     np.testing.assert_allclose(signal[3:-3, 1], truth[3:-3, 1], atol=0.1)  # the strip, whole
     assert np.isnan(signal[quarter + 3 :, [0, *range(2, 12)]]).all()
+
+
+def test_columns_that_each_take_all_of_the_seconds_show_the_same() -> None:
+    """Four columns of 10 s beside each other, a metre of paper, however alike their beats look."""
+    traces = page_traces(np.tile(heart(IRREGULAR), (4, 1)), layout_3x4((), 40.0), False)
+    assert go_beyond_the_page(traces) and not go_beyond_the_page(page(IRREGULAR, False))
+    placed = place_traces(traces, SPEED).traces
+    assert {(trace.lead.start, trace.lead.duration) for trace in placed} == {(0.0, 10.0)}
+    begins = [trace.x[0] for trace in placed]
+    assert max(begins) - min(begins) < 2.0  # of 250 mm between columns

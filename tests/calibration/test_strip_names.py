@@ -41,6 +41,20 @@ def test_a_strip_that_stands_off_the_rows_above_is_named(late):
     assert strip_names(traces) == ["V1"]
 
 
+@pytest.mark.parametrize("late", [-0.3, 0.3])
+def test_a_strip_slightly_out_of_step_keeps_its_name_beside_a_lead_that_is_much_alike(late):
+    traces = page(0.0, ("II",), strip_late=late)
+    strip = next(trace for trace in traces if trace.lead.strip)
+    alike = [
+        replace(trace, y=trace.zero + 0.85 * (np.interp(trace.x, strip.x, strip.y) - strip.zero))
+        if trace.lead.name == "V6"
+        else trace
+        for trace in traces
+    ]
+    named, renamed = name_strips(alike)
+    assert strip_names(named) == ["II"] and not renamed
+
+
 def test_a_strip_below_columns_of_the_same_seconds_is_named():
     """Each column shows the strip's first seconds, and stands where columns that follow each other would."""
     whole = {trace.lead.name: trace for trace in page(0.0, LEADS) if trace.lead.strip}

@@ -56,6 +56,14 @@ def test_traces_come_in_order_and_in_millimetres(shifts):
         assert len(trace.x) == len(trace.y) == len(trace.presence) == len(trace.spread)
 
 
+@pytest.mark.parametrize(("shown", "printed"), [(0.1, False), (1.0, True)])
+def test_a_row_ends_where_the_pictures_edge_cuts_it(shown, printed):
+    """So many millimetres of paper are in the picture below the row's middle."""
+    image = ruled_picture()[: int((60 + shown) * SCALE)]
+    above, cut = Digitizer(DarkestRow()).trace(image, np.diag([SCALE, SCALE, 1.0]), [lead("I", 20.0), lead("II", 60.0)])
+    assert above.printed.any() and cut.printed.any() == printed
+
+
 def test_no_leads_no_traces():
     assert Digitizer(DarkestRow()).trace(ruled_picture(), np.eye(3), []) == []
 
