@@ -34,7 +34,7 @@ from ecgpage.calibration.scale import (
 )
 from ecgpage.calibration.scale_reader import PrintedScale, ScaleReader, load_scale_reader
 from ecgpage.calibration.told_scale import FAST, apply_scale, at_speed, speed_is_told
-from ecgpage.calibration.traced_boxes import traced_boxes
+from ecgpage.calibration.traced_boxes import boxes_of_all_their_time, traced_boxes
 from ecgpage.detection.closer import Region, detect_closely, look_again, turns_to_try, upright_evidence
 from ecgpage.detection.detector import LeadDetector, load_detector
 from ecgpage.detection.fused_boxes import fused, with_mean_ends
@@ -142,7 +142,8 @@ class Pipeline:
         """Find the leads of a page of ``seconds`` and trace them: (page, leads, calibration, traces, warnings).
 
         Leads on paper that bends are looked for again on it laid flat; strokes that traces leave out are followed,
-        where millimetres are sure to be none of another paper speed. Boxes of leads are in page pixels, those of traces
+        where millimetres are sure to be none of another paper speed. Leads whose boxes end well inside their time are
+        traced again in longer ones. Boxes of leads are in page pixels, those of traces
         in paper millimetres; without leads there are neither calibration nor traces. Raises as ``find_leads``.
         """
         page, grid, leads, warnings = self.find_leads(image, seconds)
@@ -152,11 +153,12 @@ class Pipeline:
         if largest_rise(calibration.bend, [trace.lead.box for trace in traces]) >= BENT:
             flat = self._look_laid_flat(page, grid, leads, calibration, seconds)
             leads, traces, warnings = flat or (leads, traces, warnings)
-        if calibration.usual_squares:
-            with self._clock("strokes"):
-                paper_to_picture = page.page_to_picture @ calibration.paper_to_page
-                traces = tuple(follow_strokes(page.image, paper_to_picture, traces, calibration.bend))
-        return page, leads, *self.told_scale(page, calibration, traces), warnings
+        traces = self._with_strokes(page, traces, calibration)
+        calibration, traces = self.told_scale(page, calibration, traces)
+        longer = boxes_of_all_their_time(traces, page, calibration)
+        if longer is not None:
+            traces = self._with_strokes(page, self._trace_on_paper(page, longer, calibration), calibration)
+        return page, leads, calibration, traces, warnings
 
     def find_leads(
         self, image: np.ndarray, seconds: float = PAGE_SECONDS
@@ -337,6 +339,14 @@ class Pipeline:
         with self._clock("digitization"):
             paper_to_picture = page.page_to_picture @ calibration.paper_to_page
             return tuple(trace_rows(self.digitizer, page.image, paper_to_picture, leads, calibration.bend))
+
+    def _with_strokes(self, page: Page, traces: Sequence[LeadTrace], calibration: Calibration) -> tuple[LeadTrace, ...]:
+        """The traces with the strokes that they leave out, where millimetres are sure."""
+        if not calibration.usual_squares:
+            return tuple(traces)
+        with self._clock("strokes"):
+            paper_to_picture = page.page_to_picture @ calibration.paper_to_page
+            return tuple(follow_strokes(page.image, paper_to_picture, traces, calibration.bend))
 
     def told_scale(
         self, page: Page, calibration: Calibration, traces: Sequence[LeadTrace]

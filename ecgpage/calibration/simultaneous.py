@@ -15,7 +15,7 @@ import numpy as np
 
 from ecgpage.calibration.assembly import time_origin
 from ecgpage.calibration.peaks import peak_offset
-from ecgpage.calibration.strip_names import SAME, least_difference
+from ecgpage.calibration.strip_names import least_difference
 from ecgpage.leads import MILLIMETERS_PER_SECOND, PAGE_SECONDS
 from ecgpage.recording import LeadTrace
 
@@ -59,6 +59,10 @@ correlation of 0.5 and more; on each the rhythm brings them there, within 0.06 s
 BETTER = 0.05
 """How much higher that mean must be than the columns' mean correlation with the strip at the seconds that follow from
 their order."""
+
+SAME = -12.0
+"""dB of a strip's difference to a short lead, over the larger of the two, below which they are the same lead; other
+leads' beats look alike too, but seldom so."""
 
 SURER = 6.0
 """dB by which a strip must be less different (see ``SAME``) from its lead's short print than at the other place."""

@@ -8,13 +8,16 @@ from dataclasses import replace
 import numpy as np
 
 from ecgpage.calibration.assembly import part_trusted, time_origin
-from ecgpage.calibration.column_gap import without_gap
+from ecgpage.calibration.column_gap import column_gap, without_gap
 from ecgpage.geometry import bent_box, bent_points, flat_box
-from ecgpage.recording import LEAST_BOX_HEIGHT, Calibration, LeadBox, LeadTrace
+from ecgpage.recording import LEAST_BOX_HEIGHT, Calibration, LeadBox, LeadTrace, Page
 
 NEAR = (10.0, 7.0)
 """Millimetres, x and y, by which an edge is moved without more ado: one that goes further may not be this lead's. Where
 it begins and ends is told by all leads together, and so further."""
+
+SHORT = 4.0
+"""Millimetres by which a box ends inside its lead's time from which on the lead is looked for up to the end of it."""
 
 CLEAR, ALONE = 2.5, 1.5
 """Millimetres of spread up to which a trace's outermost point may move an edge further, and from which on no other
@@ -43,8 +46,47 @@ may lie beyond all others: where they lie further, the edge stays where the lead
 FEWEST = 8
 """Points that tell a trace's extent."""
 
-MOVED = 0.5
-"""Millimetres by which the box that a lead was traced in differs from its own if it was another."""
+MOVED, LONGER = 0.5, 2.0
+"""Millimetres, up and down and along, by which the box that a lead was traced in differs from its own if it was
+another."""
+
+
+def ends_in_time(traces: Sequence[LeadTrace], speed: float, gap: float = 0.0) -> np.ndarray:
+    """Where time has each lead begin and end, x in paper millimetres: (N, 2).
+
+    traces: one and more, in paper millimetres, with the times of columns that follow each other; speed: mm/s; gap: mm
+    of blank between columns.
+    """
+    origin = time_origin(without_gap(part_trusted(traces)[0] or traces, gap), speed)
+    begins = [origin + speed * lead.start + (0.0 if lead.strip else gap * lead.column) for lead in _leads(traces)]
+    return np.column_stack([begins, np.add(begins, [speed * lead.duration for lead in _leads(traces)])])
+
+
+def boxes_of_all_their_time(
+    traces: Sequence[LeadTrace], page: Page, calibration: Calibration
+) -> tuple[LeadBox, ...] | None:
+    """The traces' leads, boxes in paper millimetres, with those that end ``SHORT`` and more inside their time, see
+    ``ends_in_time``, made as long as it is, as far as the picture shows the paper there. None where none ends so."""
+    if not traces:
+        return None
+    gap = column_gap(part_trusted(traces)[0], calibration.speed)
+    paper_to_picture = page.page_to_picture @ calibration.paper_to_page
+    longer = []
+    for lead, ends in zip(_leads(traces), ends_in_time(traces, calibration.speed, gap), strict=True):
+        edges = np.array([lead.box[0], lead.box[2]])
+        if max(edges[0] - ends[0], ends[1] - edges[1]) >= SHORT:
+            between = np.linspace(min(edges[0], ends[0]), max(edges[1], ends[1]), round(np.ptp(ends)) + 2)
+            points = np.column_stack([between, np.full(len(between), (lead.box[1] + lead.box[3]) / 2)])
+            x, y = bent_points(paper_to_picture, points, calibration.bend).T
+            height, width = page.image.shape[:2]
+            seen = between[(x >= 0) & (y >= 0) & (x < width) & (y < height)]
+            edges = np.array([min([edges[0], *seen[:1]]), max([edges[1], *seen[-1:]])])
+        longer.append(replace(lead, box=(float(edges[0]), lead.box[1], float(edges[1]), lead.box[3])))
+    return None if longer == _leads(traces) else tuple(longer)
+
+
+def _leads(traces: Sequence[LeadTrace]) -> list[LeadBox]:
+    return [trace.lead for trace in traces]
 
 
 def traced_boxes(
@@ -62,16 +104,10 @@ def traced_boxes(
     """
     if not traces:
         return tuple(leads)
-    origin = time_origin(without_gap(part_trusted(traces)[0] or traces, gap), calibration.speed)
+    ends = ends_in_time(traces, calibration.speed, gap)
     courses = [_course(trace, calibration) for trace in traces]
     return tuple(
-        _traced(
-            _as_traced(lead, trace),
-            trace,
-            courses[:k] + courses[k + 1 :],
-            calibration,
-            origin + (0.0 if lead.strip else gap * lead.column),
-        )
+        _traced(_as_traced(lead, trace), trace, courses[:k] + courses[k + 1 :], calibration, ends[k])
         for k, (lead, trace) in enumerate(zip(leads, traces, strict=True))
     )
 
@@ -89,14 +125,13 @@ def _course(trace: LeadTrace, calibration: Calibration) -> np.ndarray:
 
 
 def _traced(
-    lead: LeadBox, trace: LeadTrace, others: Sequence[np.ndarray], calibration: Calibration, origin: float
+    lead: LeadBox, trace: LeadTrace, others: Sequence[np.ndarray], calibration: Calibration, ends: np.ndarray
 ) -> LeadBox:
     """The lead in the box around its trace.
 
-    others: courses of the page's other traces; origin: x, mm, at which its column would have the time 0.
+    others: courses of the page's other traces; ends: (2,), see ``ends_in_time``.
     """
     box = _box_traced_in(lead, trace, calibration)
-    ends = origin + calibration.speed * np.array([lead.start, lead.start + lead.duration])
     sure = (trace.presence >= SURE) & (trace.x >= ends[0] - BEYOND) & (trace.x <= ends[1] + BEYOND)
     if sure.sum() < FEWEST:
         return replace(lead, box=box)
@@ -154,10 +189,11 @@ def _is_alone(points: np.ndarray, others: Sequence[np.ndarray], distance: float)
 
 
 def _box_traced_in(lead: LeadBox, trace: LeadTrace, calibration: Calibration) -> tuple[float, float, float, float]:
-    """The box, page pixels, that a lead was traced in: its own, or the one that `trace_rows` found it in."""
+    """The box, page pixels, that a lead was traced in: its own, the one that `trace_rows` found it in, or one as long as
+    its time (``boxes_of_all_their_time``)."""
     own = flat_box(calibration.paper_to_page, lead.box, calibration.bend)
-    _, y0, _, y1 = trace.lead.box
-    if max(abs(own[1] - y0), abs(own[3] - y1)) < MOVED:
-        return lead.box
-    _, upper, _, lower = bent_box(calibration.paper_to_page, trace.lead.box, calibration.bend)
-    return lead.box[0], upper, lead.box[2], lower
+    left, upper, right, lower = np.abs(np.subtract(own, trace.lead.box))
+    across, along = max(upper, lower) >= MOVED, max(left, right) >= LONGER
+    traced = bent_box(calibration.paper_to_page, trace.lead.box, calibration.bend)
+    x0, y0, x1, y1 = np.where([along, across] * 2, traced, lead.box)
+    return float(x0), float(y0), float(x1), float(y1)
