@@ -36,6 +36,7 @@ _ASTRAY = 2.5  # mm that it may where traces wander, which tell the zero line
 _ABOVE, _BELOW = 2.0, 1.3  # mm above and below a pulse that are looked at for ink
 _STROKE = 0.35  # mm, half of the width within which a stroke's ink is looked for
 _TOP = 1.0  # mm of a pulse's top that must be in the picture
+_ON, _DARKER = 2.0, 0.35  # mm beyond the flank of a cut pulse, and by how much more its top must be inked than there
 
 
 @dataclass(frozen=True)
@@ -134,8 +135,8 @@ def _scores(patch: _Patch, height: float, width: float, free: tuple[bool, bool],
     The least inked of its two flanks and its top, less the ink inside, and less that above the flanks, where a taller
     one or a lead's trace would go on, or below both, where one does that does not stand on the zero line. free: whether
     none is expected above and below; another row's pulse may stand there. wandering: the foot may lie further off, and
-    of a pulse that the picture's edge cuts one flank does, with what is seen of its top; but none is told that reaches
-    up to the row above, or grid lines could be taken for it.
+    of a pulse that the picture's edge cuts one flank does, with what is seen of its top, if that does not go on beyond
+    the flank as a grid line would; but none is told that reaches up to the row above, where grid lines might be one.
     """
     near = round(_STROKE * PIXELS_PER_MM)
     across, up = round(width * PIXELS_PER_MM), round(height * PIXELS_PER_MM)
@@ -164,10 +165,19 @@ def _scores(patch: _Patch, height: float, width: float, free: tuple[bool, bool],
     score = np.minimum(sides, level[:, middle]) - np.maximum(np.maximum(taller, lower), hollow[:, middle])
     told = showing[:, middle] * (2 * (across // 2) + 1) >= _TOP * PIXELS_PER_MM
     one, both = lost[:, left] ^ lost[:, right], ~(lost[:, left] | lost[:, right])
-    clear_one = one & np.where(lost[:, left], patch.beside[right], patch.beside[left])
+    on = round(_ON * PIXELS_PER_MM)
+    further = cv2.blur(patch.tall[top], (on, 1))  # about each column; beyond the patch as at its edge
+    outer = np.where(lost[:, left], _at(further, right + near + on), _at(further, left - near - on))
+    clear_one = one & (level[:, middle] - outer >= _DARKER)
+    clear_one &= np.where(lost[:, left], patch.beside[right], patch.beside[left])
     told &= both | clear_one if wandering else both
     best[:columns] = np.where(told, score, -1.0).max(axis=0)
     return best
+
+
+def _at(values: np.ndarray, columns: np.ndarray) -> np.ndarray:
+    """Columns of values (N, M), the outermost ones beyond them."""
+    return values[:, np.clip(columns, 0, values.shape[1] - 1)]
 
 
 def _mean_rows(ink: np.ndarray, seen: np.ndarray, first: np.ndarray, last: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -189,8 +189,8 @@ def _is_alone(points: np.ndarray, others: Sequence[np.ndarray], distance: float)
 
 
 def _box_traced_in(lead: LeadBox, trace: LeadTrace, calibration: Calibration) -> tuple[float, float, float, float]:
-    """The box, page pixels, that a lead was traced in: its own, the one that `trace_rows` found it in, or one as long as
-    its time (``boxes_of_all_their_time``)."""
+    """The box, page pixels, that a lead was traced in: its own, the one that `trace_rows` found it in, or one as long
+    as its time (``boxes_of_all_their_time``)."""
     own = flat_box(calibration.paper_to_page, lead.box, calibration.bend)
     left, upper, right, lower = np.abs(np.subtract(own, trace.lead.box))
     across, along = max(upper, lower) >= MOVED, max(left, right) >= LONGER

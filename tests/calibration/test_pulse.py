@@ -114,7 +114,10 @@ def test_a_pulse_that_the_pictures_edge_cuts_tells_its_height(height, left):
 @pytest.mark.parametrize("rows", [ROWS, tuple(40.0 + 21.0 * k for k in range(5))])
 @pytest.mark.parametrize("left", np.arange(25.0, 39.0, 1.7))
 def test_dark_grid_lines_that_the_pictures_edge_cuts_are_no_pulse(rows, left):
+    """Nor are they with the stroke of a printed I between two of them."""
     image, traces = page(rows=rows, noise=12.0)
+    for zero in rows:
+        draw(image, np.array([(LEFT - 2, zero - 4.4), (LEFT - 2, zero - 1.0)]))
     for k in range(0, 200, 5):
         at = round(k * SCALE)
         cv2.line(image, (at, 0), (at, 910), (40, 40, 50), 2)
