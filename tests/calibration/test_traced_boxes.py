@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ecgpage.calibration.traced_boxes import FLATTENED, NEAR, VAGUE, traced_boxes
+from ecgpage.calibration.traced_boxes import FLATTENED, NEAR, SHORT, VAGUE, boxes_of_all_their_time, traced_boxes
 from ecgpage.geometry import map_box
-from ecgpage.recording import Calibration, LeadBox, LeadTrace
+from ecgpage.recording import Calibration, LeadBox, LeadTrace, Page
 from tests.calibration.beating_page import page
 
 PER_MM = 6.0
@@ -228,3 +228,47 @@ def test_without_traces_boxes_stay():
         replace(lead, box=map_box(np.linalg.inv(PAPER_TO_PAGE), lead.box)), *(np.zeros(0) for _ in range(4))
     )
     assert traced_boxes([lead], [nothing], CALIBRATION) == (lead,)
+
+
+def picture(width_mm: float = 400.0) -> Page:
+    size = (round(200 * PER_MM), round(width_mm * PER_MM))
+    return Page(np.full((*size, 3), 255, np.uint8), size, np.eye(3), False)
+
+
+@pytest.mark.parametrize("edge", [0, 2])
+@pytest.mark.parametrize("inside", [SHORT - 0.5, SHORT + 0.5, 20.0])
+def test_a_lead_whose_box_ends_inside_its_time_gets_all_of_it(edge, inside):
+    """The other leads tell its time; what it shows beyond its box was not read."""
+    traces = page(0.0, ("II",))
+    lead = traces[5].lead
+    ends = list(lead.box)
+    ends[edge] += inside if edge == 0 else -inside
+    shown = (traces[5].x >= ends[0]) & (traces[5].x <= ends[2])
+    traces[5] = replace(traces[5], lead=replace(lead, box=tuple(ends)), presence=traces[5].presence * shown)
+    longer = boxes_of_all_their_time(traces, picture(), CALIBRATION)
+    if inside < SHORT:
+        assert longer is None
+        return
+    assert [one == trace.lead for one, trace in zip(longer, traces, strict=True)].count(False) == 1
+    np.testing.assert_allclose(longer[5].box, lead.box, atol=0.2)
+    again = replace(traces[5], lead=longer[5], presence=np.ones_like(traces[5].x))
+    boxes = traced_boxes(found(traces, np.zeros((len(traces), 4))), [*traces[:5], again, *traces[6:]], CALIBRATION)
+    np.testing.assert_allclose(boxes[5].box[::2], true_box(replace(traces[5], lead=lead))[::2], atol=0.2 * PER_MM)
+
+
+def test_a_lead_that_the_picture_cuts_goes_as_far_as_it():
+    traces = page(0.0, ())
+    last = [k for k, trace in enumerate(traces) if trace.lead.column == 3]
+    cut = traces[last[0]].lead.box[2] - 15.0
+    for k in last:
+        box = traces[k].lead.box
+        shown = traces[k].x <= cut - 5.0
+        lead = replace(traces[k].lead, box=(box[0], box[1], cut - 5.0, box[3]))
+        traces[k] = replace(traces[k], lead=lead, presence=traces[k].presence * shown)
+    right = np.array(map_box(PAPER_TO_PAGE, (0.0, 0.0, cut, 1.0)))[2] / PER_MM
+    longer = boxes_of_all_their_time(traces, picture(right), CALIBRATION)
+    assert all(cut - 1.5 <= longer[k].box[2] <= cut + 0.5 for k in last)
+
+
+def test_without_traces_no_box_is_longer():
+    assert boxes_of_all_their_time([], picture(), CALIBRATION) is None
