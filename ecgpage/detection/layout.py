@@ -88,9 +88,8 @@ def arrange(
     where another arrangement explains the page nearly as well.
 
     size: (height, width) of the page, beyond which no lead is expected. per_second: pixels along the page, where its
-    grid is known: leads that each take all of the seconds are told from it, with
-    times as if their columns followed each other, and, where it is sure, columns shorter than
-    their share.
+    grid is known: leads that each take all of the seconds are told from it, with times as if their columns followed
+    each other, and, where it is sure, columns shorter than their share.
     """
     found = candidates(boxes)
     matches = _ranked(found, size)
