@@ -23,7 +23,7 @@ from ecgpage.training.model_folder import describe_stage, load_stage, save_stage
 
 STAGE = "digitizer"
 
-IN_VIEW = 0.25
+IN_VIEW = 0.1
 """Millimetres of paper that the picture must show above and below a trace's point: where it cuts a row, its edge is
 taken for the trace."""
 
