@@ -136,7 +136,7 @@ class LeadTrace:
 
     x, y: (N,) paper millimetres, x ascending; presence: (N,) in [0, 1], how likely the trace is printed there;
     spread: (N,) millimetres, standard deviation of the height's distribution; zero: height of 0 mV, paper millimetres,
-    NaN where it is not known.
+    NaN where it is not known. cut: whether the picture's edge cuts it off where it begins, and where it ends.
     """
 
     lead: LeadBox
@@ -145,6 +145,7 @@ class LeadTrace:
     presence: np.ndarray
     spread: np.ndarray
     zero: float = float("nan")
+    cut: tuple[bool, bool] = (False, False)
 
     @property
     def printed(self) -> np.ndarray:

@@ -81,14 +81,14 @@ def _weighted_median(values: np.ndarray, weights: np.ndarray) -> float:
 def printed_ends(trace: LeadTrace) -> tuple[tuple[float, float], tuple[float, float]]:
     """Where a trace begins and where it ends: each x and its standard deviation, mm.
 
-    The edges of its lead's box where no end is seen near them.
+    The edges of its lead's box where no end is seen near them, or the picture's edge cuts the trace off.
     """
     printed = np.flatnonzero(_smooth(trace.presence, trace.x) > 0.5)
     first, last = trace.lead.box[0], trace.lead.box[2]
     begin, end = (first, UNSEEN), (last, UNSEEN)
-    if printed.size and abs(trace.x[printed[0]] - first) < _EDGE_REACH:
+    if printed.size and not trace.cut[0] and abs(trace.x[printed[0]] - first) < _EDGE_REACH:
         begin = _edge(trace.x, trace.presence, trace.x[printed[0]])
-    if printed.size and abs(trace.x[printed[-1]] - last) < _EDGE_REACH:
+    if printed.size and not trace.cut[1] and abs(trace.x[printed[-1]] - last) < _EDGE_REACH:
         end = _edge(trace.x, 1 - trace.presence, trace.x[printed[-1]])
     return begin, end
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,9 @@ from ecgpage.training.checkpoints import CheckpointError, holds_weights, load_mo
 from ecgpage.training.model_folder import describe_stage, load_stage, save_stage
 
 STAGE = "digitizer"
+
+CUT = 1.0
+"""Millimetres beyond a trace's end within which the picture's edge cuts it off: there it does not end."""
 
 IN_VIEW = 0.1
 """Millimetres of paper that the picture must show above and below a trace's point: where it cuts a row, its edge is
@@ -60,7 +64,8 @@ class Digitizer:
         bend: of paper that is not flat, whose millimetres are then those along the paper. A trace has
         ``COLUMNS_PER_MM * SUBCOLUMNS`` points per millimetre and reaches some millimetres beyond its box on either
         side, with a presence that says where the lead is printed, 0 at the picture's upper and lower edge
-        (``IN_VIEW``). One with vague points is a ``VagueTrace``.
+        (``IN_VIEW``); whether the picture's edge cuts it off is told (``CUT``). One with vague points is a
+        ``VagueTrace``.
         """
         lines = [None] * len(leads) if zeros is None else zeros
         crops = [
@@ -73,8 +78,10 @@ class Digitizer:
             for k, index in enumerate(batch):
                 height, presence, spread = results[:, k]
                 x, y = heights_to_paper(height, crops[index])
-                presence[~in_view(x, y, image.shape, paper_to_picture, bend)] = 0.0
+                shown = partial(in_picture, shape=image.shape, paper_to_picture=paper_to_picture, bend=bend)
+                presence[~(shown(x, y - IN_VIEW) & shown(x, y + IN_VIEW))] = 0.0
                 trace = LeadTrace(leads[index], x, y, presence, spread / ROWS_PER_MM)
+                trace = replace(trace, cut=_cut(trace, shown))
                 traces[index] = trace if rows is None else _with_vague(trace, rows[k], crops[index])
         return [traces[index] for index in range(len(crops))]
 
@@ -103,16 +110,22 @@ class Digitizer:
         return torch.stack(totals).mean(dim=0).cpu().double().numpy(), rows
 
 
-def in_view(
+def in_picture(
     x: np.ndarray, y: np.ndarray, shape: tuple[int, ...], paper_to_picture: np.ndarray, bend: Bend | None
 ) -> np.ndarray:
-    """Which points, x and y (N,) mm, a picture of ``shape`` (H, W, ...) shows with ``IN_VIEW`` of paper above and
-    below: (N,) bool."""
-    seen = np.ones(len(x), bool)
-    for off in (-IN_VIEW, IN_VIEW):
-        across, down = bent_points(paper_to_picture, np.stack([x, y + off], axis=1), bend).T
-        seen &= (across >= 0) & (down >= 0) & (across <= shape[1] - 1) & (down <= shape[0] - 1)
-    return seen
+    """Which points of the paper, x and y (N,) mm, a picture of ``shape`` (H, W, ...) shows: (N,) bool."""
+    across, down = bent_points(paper_to_picture, np.stack([x, y], axis=1), bend).T
+    return (across >= 0) & (down >= 0) & (across <= shape[1] - 1) & (down <= shape[0] - 1)
+
+
+def _cut(trace: LeadTrace, shown: Callable[[np.ndarray, np.ndarray], np.ndarray]) -> tuple[bool, bool]:
+    """Whether the picture ends ``CUT`` before a trace's first printed point, and behind its last."""
+    printed = np.flatnonzero(trace.printed)
+    if not len(printed):
+        return False, False
+    ends = printed[[0, -1]]
+    before, behind = ~shown(trace.x[ends] + (-CUT, CUT), trace.y[ends])
+    return bool(before), bool(behind)
 
 
 def _with_vague(trace: LeadTrace, rows: torch.Tensor, crop: LeadCrop) -> LeadTrace:

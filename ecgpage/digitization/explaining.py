@@ -68,7 +68,7 @@ def _told_anew(trace: VagueTrace, others: Sequence[LeadTrace]) -> LeadTrace:
     y, spread = trace.y.copy(), trace.spread.copy()
     y[trace.vague] += mean - (own * heights).sum(axis=0)
     spread[trace.vague] = np.sqrt((left * (heights - mean) ** 2).sum(axis=0))
-    return LeadTrace(trace.lead, trace.x, y, trace.presence, spread, trace.zero)
+    return LeadTrace(trace.lead, trace.x, y, trace.presence, spread, trace.zero, trace.cut)
 
 
 def _take(left: np.ndarray, heights: np.ndarray, x: np.ndarray, other: LeadTrace) -> None:

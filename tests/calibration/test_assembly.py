@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ecgpage.calibration.assembly import assemble, is_trusted, limb_lead_quality, time_origin
+from ecgpage.leads import LEADS
 from ecgpage.recording import LeadBox, LeadTrace
 
 ORIGIN, ZERO = 17.3, 42.0
@@ -103,6 +104,16 @@ def test_a_cut_page_begins_where_its_later_columns_say():
             trace = replace(trace, lead=replace(trace.lead, box=(ORIGIN + 12, *trace.lead.box[1:])))
         traces += [replace(trace, presence=presence)] * 3
     assert time_origin(traces) == pytest.approx(ORIGIN, abs=0.1)
+
+
+@pytest.mark.parametrize("said", [False, True])
+def test_an_end_at_the_pictures_edge_is_none(said):
+    """Three leads of the last column, as sharp as can be, end 10 mm early; boxes alone say otherwise."""
+    shown = printed("V4", 7.5, 2.5 - 10 / 25, wave(2.1))
+    last = [replace(shown, lead=replace(shown.lead, name=name, duration=2.5), cut=(True, said)) for name in LEADS[9:]]
+    nothing = np.zeros(0)
+    boxes = [replace(printed("I", 2.5 * k, 2.5, wave(2.5)), presence=nothing, x=nothing) for k in range(3)]
+    assert (abs(time_origin(boxes + last) - ORIGIN) < 0.2) == said
 
 
 @given(st.floats(-0.5, 0.5), st.floats(0.0, 2.0))

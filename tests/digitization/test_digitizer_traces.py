@@ -64,6 +64,16 @@ def test_a_row_ends_where_the_pictures_edge_cuts_it(shown, printed):
     assert above.printed.any() and cut.printed.any() == printed
 
 
+@pytest.mark.parametrize(("left", "right"), [(0.0, 200.0), (40.0, 200.0), (0.0, 60.0), (40.0, 60.0)])
+def test_a_trace_says_where_the_picture_cuts_it_off(left, right):
+    """The lead goes from 20 to 82.5 mm."""
+    start, stop = round(left * SCALE), round(right * SCALE)
+    to_picture = np.array([[SCALE, 0, -start], [0, SCALE, 0], [0, 0, 1]])
+    image = np.ascontiguousarray(ruled_picture()[:, start:stop])
+    [trace] = Digitizer(DarkestRow()).trace(image, to_picture, [lead("I", 20.0)])
+    assert trace.cut == (left > 20.0, right < 82.5)
+
+
 def test_no_leads_no_traces():
     assert Digitizer(DarkestRow()).trace(ruled_picture(), np.eye(3), []) == []
 
