@@ -105,6 +105,14 @@ def bent_points(homography: np.ndarray, points: np.ndarray, bend: Bend | None) -
     return apply_homography(homography, points if bend is None else points + bend(points))
 
 
+def in_picture(
+    points: np.ndarray, shape: tuple[int, ...], paper_to_picture: np.ndarray, bend: Bend | None
+) -> np.ndarray:
+    """Which points of flat paper, (n, 2) mm, a picture of ``shape`` (H, W, ...) shows: (n,) bool."""
+    across, down = bent_points(paper_to_picture, points, bend).T
+    return (across >= 0) & (down >= 0) & (across <= shape[1] - 1) & (down <= shape[0] - 1)
+
+
 def flat_points(homography: np.ndarray, points: np.ndarray, bend: Bend | None) -> np.ndarray:
     """Inverse of ``bent_points``: map (n, 2) points back to flat paper, mm.
 

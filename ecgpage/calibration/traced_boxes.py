@@ -9,7 +9,7 @@ import numpy as np
 
 from ecgpage.calibration.assembly import part_trusted, time_origin
 from ecgpage.calibration.column_gap import column_gap, without_gap
-from ecgpage.geometry import bent_box, bent_points, flat_box
+from ecgpage.geometry import bent_box, bent_points, flat_box, in_picture
 from ecgpage.recording import LEAST_BOX_HEIGHT, Calibration, LeadBox, LeadTrace, Page
 
 NEAR = (10.0, 7.0)
@@ -77,9 +77,7 @@ def boxes_of_all_their_time(
         if max(edges[0] - ends[0], ends[1] - edges[1]) >= SHORT:
             between = np.linspace(min(edges[0], ends[0]), max(edges[1], ends[1]), round(np.ptp(ends)) + 2)
             points = np.column_stack([between, np.full(len(between), (lead.box[1] + lead.box[3]) / 2)])
-            x, y = bent_points(paper_to_picture, points, calibration.bend).T
-            height, width = page.image.shape[:2]
-            seen = between[(x >= 0) & (y >= 0) & (x < width) & (y < height)]
+            seen = between[in_picture(points, page.image.shape, paper_to_picture, calibration.bend)]
             edges = np.array([min([edges[0], *seen[:1]]), max([edges[1], *seen[-1:]])])
         longer.append(replace(lead, box=(float(edges[0]), lead.box[1], float(edges[1]), lead.box[3])))
     return None if longer == _leads(traces) else tuple(longer)

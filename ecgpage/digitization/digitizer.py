@@ -17,7 +17,7 @@ from ecgpage.digitization.explaining import VAGUE, VagueTrace
 from ecgpage.digitization.features import crop_features
 from ecgpage.digitization.network import STEM_STRIDE, DigitizerSettings, LeadDigitizer
 from ecgpage.digitization.targets import heights_to_paper
-from ecgpage.geometry import Bend, bent_points
+from ecgpage.geometry import Bend, in_picture
 from ecgpage.recording import LeadBox, LeadTrace
 from ecgpage.training.checkpoints import CheckpointError, holds_weights, load_model
 from ecgpage.training.model_folder import describe_stage, load_stage, save_stage
@@ -79,7 +79,8 @@ class Digitizer:
                 height, presence, spread = results[:, k]
                 x, y = heights_to_paper(height, crops[index])
                 shown = partial(in_picture, shape=image.shape, paper_to_picture=paper_to_picture, bend=bend)
-                presence[~(shown(x, y - IN_VIEW) & shown(x, y + IN_VIEW))] = 0.0
+                points = np.column_stack([x, y])
+                presence[~(shown(points - (0, IN_VIEW)) & shown(points + (0, IN_VIEW)))] = 0.0
                 trace = LeadTrace(leads[index], x, y, presence, spread / ROWS_PER_MM)
                 trace = replace(trace, cut=_cut(trace, shown))
                 traces[index] = trace if rows is None else _with_vague(trace, rows[k], crops[index])
@@ -110,21 +111,16 @@ class Digitizer:
         return torch.stack(totals).mean(dim=0).cpu().double().numpy(), rows
 
 
-def in_picture(
-    x: np.ndarray, y: np.ndarray, shape: tuple[int, ...], paper_to_picture: np.ndarray, bend: Bend | None
-) -> np.ndarray:
-    """Which points of the paper, x and y (N,) mm, a picture of ``shape`` (H, W, ...) shows: (N,) bool."""
-    across, down = bent_points(paper_to_picture, np.stack([x, y], axis=1), bend).T
-    return (across >= 0) & (down >= 0) & (across <= shape[1] - 1) & (down <= shape[0] - 1)
+def _cut(trace: LeadTrace, shown: Callable[[np.ndarray], np.ndarray]) -> tuple[bool, bool]:
+    """Whether the picture ends ``CUT`` before a trace's first printed point, and behind its last.
 
-
-def _cut(trace: LeadTrace, shown: Callable[[np.ndarray, np.ndarray], np.ndarray]) -> tuple[bool, bool]:
-    """Whether the picture ends ``CUT`` before a trace's first printed point, and behind its last."""
+    shown: which points of the paper, (N, 2) mm, the picture shows, (N,) bool.
+    """
     printed = np.flatnonzero(trace.printed)
     if not len(printed):
         return False, False
     ends = printed[[0, -1]]
-    before, behind = ~shown(trace.x[ends] + (-CUT, CUT), trace.y[ends])
+    before, behind = ~shown(np.column_stack([trace.x[ends] + (-CUT, CUT), trace.y[ends]]))
     return bool(before), bool(behind)
 
 
