@@ -4,7 +4,8 @@ Draws every picture's straightened page with the traces that were read over it o
 prints a line for each: its leads, how far its limb leads agree (see ``assembly.limb_lead_quality``), scale, doubts.
 What limits the agreement is told by how late leads I and III come beside II (the steps, within 24 ms, with which it is
 best), by the agreement without these steps, and by how large the three leads are (deviation from their mean, mV): where
-a small II is the difference of two large leads, a fraction of a pixel decides.
+a small II is the difference of two large leads, a fraction of a pixel decides. All this is told of the leads as they
+were read, before they are made to agree.
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ from typing import NamedTuple
 import numpy as np
 
 from benchmarks.sheet_tiles import READ, TITLE_HEIGHT, draw_line, framed
+from ecgpage.calibration.assembly import assemble
+from ecgpage.calibration.placement import place_traces
 from ecgpage.cli import HERE, find_pictures
 from ecgpage.io import read_image
 from ecgpage.leads import LEADS, PAGE_SECONDS
@@ -52,6 +55,15 @@ def draw_tile(digitized: DigitizedPage, title: str) -> np.ndarray:
     for trace in digitized.traces if calibration is not None else ():
         draw_line(panel, trace_on_panel(trace, calibration, page_to_panel), READ)
     return framed(panel, TILE, title)
+
+
+def as_read(page: DigitizedPage) -> np.ndarray:
+    """The page's leads before they are made to agree: (samples, 12) mV of ``leads.LEADS`` at ``FS``, NaN where none."""
+    samples, calibration = round(PAGE_SECONDS * FS), page.calibration
+    if calibration is None:
+        return np.full((samples, len(LEADS)), np.nan)
+    placed = place_traces(page.traces, calibration.speed, calibration.column_lines).traces
+    return assemble(placed, LEADS, FS, samples, speed=calibration.speed, gains=calibration.gains).signal
 
 
 class Steps(NamedTuple):
@@ -115,9 +127,10 @@ def main() -> None:
             continue
         quality, names = page.recording.limb_lead_quality, {lead.name for lead in page.leads}
         scale = "-" if page.calibration is None else f"{page.calibration.pixels_per_mm[0]:.2f}"
-        steps = best_steps(page.recording.signal, FS)
+        signal = as_read(page)
+        steps = best_steps(signal, FS)
         limits = [*(f"{value:.0f}" for value in steps[:2]), steps.quality]
-        limits += [f"{value:.2f}" for value in sizes(page.recording.signal)]
+        limits += [f"{value:.2f}" for value in sizes(signal)]
         rows.append([picture.stem, len(names), quality, scale, *limits, "; ".join(page.recording.warnings)])
         tiles.append(draw_tile(page, f"{picture.stem}: {len(names)} leads, {quality:.1f} dB"))
     if not tiles:
