@@ -155,7 +155,8 @@ class Pipeline:
             leads, traces, warnings = flat or (leads, traces, warnings)
         traces = self._with_strokes(page, traces, calibration)
         calibration, traces = self.told_scale(page, calibration, traces)
-        longer = boxes_of_all_their_time(traces, page, calibration)
+        arranged = support(leads, page.size).value > 0  # else times are a guess
+        longer = boxes_of_all_their_time(traces, page, calibration) if arranged else None
         if longer is not None:
             traces = self._with_strokes(page, self._trace_on_paper(page, longer, calibration), calibration)
         return page, leads, calibration, traces, warnings

@@ -51,7 +51,7 @@ class GridSettings:
     tiles_across: int = 4
     smallest_strength: float = 2.0
     smallest_agreement: float = 0.55
-    faint_strength: float = 1.3
+    faint_strength: float = 1.35
     faint_agreement: float = 0.9
     sure_quality: float = 2.0
     sure_agreement: float = 0.9

@@ -66,13 +66,17 @@ def boxes_of_all_their_time(
     traces: Sequence[LeadTrace], page: Page, calibration: Calibration
 ) -> tuple[LeadBox, ...] | None:
     """The traces' leads, boxes in paper millimetres, with those that end ``SHORT`` and more inside their time, see
-    ``ends_in_time``, made as long as it is, as far as the picture shows the paper there. None where none ends so."""
+    ``ends_in_time``, made as long as it is, as far as the picture shows the paper there. None where none ends so, and
+    where most edges lie as far off, so that times are not sure."""
     if not traces:
         return None
     gap = column_gap(part_trusted(traces)[0], calibration.speed)
     paper_to_picture = page.page_to_picture @ calibration.paper_to_page
+    times = ends_in_time(traces, calibration.speed, gap)
+    if np.median(np.abs(times - [(lead.box[0], lead.box[2]) for lead in _leads(traces)])) >= SHORT:
+        return None
     longer = []
-    for lead, ends in zip(_leads(traces), ends_in_time(traces, calibration.speed, gap), strict=True):
+    for lead, ends in zip(_leads(traces), times, strict=True):
         edges = np.array([lead.box[0], lead.box[2]])
         if max(edges[0] - ends[0], ends[1] - edges[1]) >= SHORT:
             between = np.linspace(min(edges[0], ends[0]), max(edges[1], ends[1]), round(np.ptp(ends)) + 2)
