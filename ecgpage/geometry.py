@@ -109,8 +109,12 @@ def in_picture(
     points: np.ndarray, shape: tuple[int, ...], paper_to_picture: np.ndarray, bend: Bend | None
 ) -> np.ndarray:
     """Which points of flat paper, (n, 2) mm, a picture of ``shape`` (H, W, ...) shows: (n,) bool."""
-    across, down = bent_points(paper_to_picture, points, bend).T
-    return (across >= 0) & (down >= 0) & (across <= shape[1] - 1) & (down <= shape[0] - 1)
+    return are_inside(*bent_points(paper_to_picture, points, bend).T, shape)
+
+
+def are_inside(x: np.ndarray, y: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """Which pixels x and y, any shape, lie in a picture of ``shape`` (H, W, ...): bool of theirs."""
+    return (x >= 0) & (y >= 0) & (x <= shape[1] - 1) & (y <= shape[0] - 1)
 
 
 def flat_points(homography: np.ndarray, points: np.ndarray, bend: Bend | None) -> np.ndarray:

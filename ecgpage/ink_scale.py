@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from ecgpage.geometry import Bend, apply_homography, bent_places, bent_points, sample_bent
+from ecgpage.geometry import Bend, apply_homography, are_inside, bent_places, bent_points, sample_bent
 from ecgpage.recording import LeadTrace
 
 INKED = 0.5
@@ -75,18 +75,20 @@ class InkScale:
 
     def patch(self, corner: tuple[float, float], size: tuple[int, int], pixels_per_mm: float) -> np.ndarray:
         """Ink, 0 to 1, of a rectangle of paper: (height, width) float32 of ``size``, its first pixel at ``corner``,
-        (x, y) mm."""
-        to_paper = np.array([[1 / pixels_per_mm, 0, corner[0]], [0, 1 / pixels_per_mm, corner[1]], [0, 0, 1.0]])
-        border = cv2.BORDER_REPLICATE
+        (x, y) mm; beyond the picture as at its edge."""
+        to_paper, border = _to_paper(corner, pixels_per_mm), cv2.BORDER_REPLICATE
         cut = sample_bent(self.grey, self.paper_to_picture, to_paper, size, self.bend, borderMode=border)
         return np.clip((self.paper - cut.astype(np.float32)) / (self.paper - self.ink), 0.0, 1.0)
 
     def seen(self, corner: tuple[float, float], size: tuple[int, int], pixels_per_mm: float) -> np.ndarray:
         """Which of a ``patch``'s pixels the picture shows: (height, width) float32, 1 where it does, 0 beyond it."""
-        to_paper = np.array([[1 / pixels_per_mm, 0, corner[0]], [0, 1 / pixels_per_mm, corner[1]], [0, 0, 1.0]])
-        x, y = bent_places(self.paper_to_picture, to_paper, size, self.bend)
-        height, width = self.grey.shape
-        return ((x >= 0) & (y >= 0) & (x <= width - 1) & (y <= height - 1)).astype(np.float32)
+        places = bent_places(self.paper_to_picture, _to_paper(corner, pixels_per_mm), size, self.bend)
+        return are_inside(*places, self.grey.shape).astype(np.float32)
+
+
+def _to_paper(corner: tuple[float, float], pixels_per_mm: float) -> np.ndarray:
+    """From a patch's pixels to millimetres, (3, 3); corner: (x, y) mm of its first pixel."""
+    return np.array([[1 / pixels_per_mm, 0, corner[0]], [0, 1 / pixels_per_mm, corner[1]], [0, 0, 1.0]])
 
 
 def _in_even_light(grey: np.ndarray, points: np.ndarray, pixels_per_mm: float) -> np.ndarray:

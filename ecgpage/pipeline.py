@@ -142,9 +142,9 @@ class Pipeline:
         """Find the leads of a page of ``seconds`` and trace them: (page, leads, calibration, traces, warnings).
 
         Leads on paper that bends are looked for again on it laid flat; strokes that traces leave out are followed,
-        where millimetres are sure to be none of another paper speed. Leads whose boxes end well inside their time are
-        traced again in longer ones. Boxes of leads are in page pixels, those of traces
-        in paper millimetres; without leads there are neither calibration nor traces. Raises as ``find_leads``.
+        where millimetres are sure to be none of another paper speed. Of an arrangement, leads whose boxes end well
+        inside their time are traced again in longer ones. Boxes of leads are in page pixels, those of traces in paper
+        millimetres; without leads there are neither calibration nor traces. Raises as ``find_leads``.
         """
         page, grid, leads, warnings = self.find_leads(image, seconds)
         if not leads:
@@ -342,7 +342,7 @@ class Pipeline:
             return tuple(trace_rows(self.digitizer, page.image, paper_to_picture, leads, calibration.bend))
 
     def _with_strokes(self, page: Page, traces: Sequence[LeadTrace], calibration: Calibration) -> tuple[LeadTrace, ...]:
-        """The traces with the strokes that they leave out, where millimetres are sure."""
+        """Traces in paper millimetres with the strokes that they leave out, where millimetres are sure."""
         if not calibration.usual_squares:
             return tuple(traces)
         with self._clock("strokes"):

@@ -163,21 +163,24 @@ def _scores(patch: _Patch, height: float, width: float, free: tuple[bool, bool],
     taller = np.maximum(above[:, left], above[:, right]) if free[0] else 0.0
     lower = np.minimum(below[:, left] + lost[:, left], below[:, right] + lost[:, right]) if free[1] else 0.0
     score = np.minimum(sides, level[:, middle]) - np.maximum(np.maximum(taller, lower), hollow[:, middle])
-    told = showing[:, middle] * (2 * (across // 2) + 1) >= _TOP * PIXELS_PER_MM
-    one, both = lost[:, left] ^ lost[:, right], ~(lost[:, left] | lost[:, right])
-    on = round(_ON * PIXELS_PER_MM)
-    further = cv2.blur(patch.tall[top], (on, 1))  # about each column; beyond the patch as at its edge
-    outer = np.where(lost[:, left], _at(further, right + near + on), _at(further, left - near - on))
-    clear_one = one & (level[:, middle] - outer >= _DARKER)
-    clear_one &= np.where(lost[:, left], patch.beside[right], patch.beside[left])
-    told &= both | clear_one if wandering else both
-    best[:columns] = np.where(told, score, -1.0).max(axis=0)
+    stands = ~(lost[:, left] | lost[:, right])
+    if wandering:
+        beyond = near + round(_ON * PIXELS_PER_MM)
+        ends = [
+            _ends_at(patch, level[:, middle], top, flank + off) for flank, off in ((left, -beyond), (right, beyond))
+        ]
+        stands |= lost[:, right] & ~lost[:, left] & ends[0] & patch.beside[left]
+        stands |= lost[:, left] & ~lost[:, right] & ends[1] & patch.beside[right]
+    stands &= showing[:, middle] * (2 * (across // 2) + 1) >= _TOP * PIXELS_PER_MM
+    best[:columns] = np.where(stands, score, -1.0).max(axis=0)
     return best
 
 
-def _at(values: np.ndarray, columns: np.ndarray) -> np.ndarray:
-    """Columns of values (N, M), the outermost ones beyond them."""
-    return values[:, np.clip(columns, 0, values.shape[1] - 1)]
+def _ends_at(patch: _Patch, level: np.ndarray, top: np.ndarray, columns: np.ndarray) -> np.ndarray:
+    """Whether a pulse's top, inked by ``level`` (N, M) in rows top (N,), is inked less by ``_DARKER`` around columns
+    (M,), beyond its flank, those off the patch as at its edge: (N, M) bool."""
+    around = cv2.blur(patch.tall[top], (round(_ON * PIXELS_PER_MM), 1))
+    return level - around[:, np.clip(columns, 0, around.shape[1] - 1)] >= _DARKER
 
 
 def _mean_rows(ink: np.ndarray, seen: np.ndarray, first: np.ndarray, last: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

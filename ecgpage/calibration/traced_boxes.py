@@ -54,12 +54,13 @@ another."""
 def ends_in_time(traces: Sequence[LeadTrace], speed: float, gap: float = 0.0) -> np.ndarray:
     """Where time has each lead begin and end, x in paper millimetres: (N, 2).
 
-    traces: one and more, in paper millimetres, with the times of columns that follow each other; speed: mm/s; gap: mm
-    of blank between columns.
+    traces: in paper millimetres, with the times of columns that follow each other; speed: mm/s; gap: mm of blank
+    between columns. Raises ValueError for no traces.
     """
     origin = time_origin(without_gap(part_trusted(traces)[0] or traces, gap), speed)
-    begins = [origin + speed * lead.start + (0.0 if lead.strip else gap * lead.column) for lead in _leads(traces)]
-    return np.column_stack([begins, np.add(begins, [speed * lead.duration for lead in _leads(traces)])])
+    leads = [trace.lead for trace in traces]
+    begins = [origin + speed * lead.start + (0.0 if lead.strip else gap * lead.column) for lead in leads]
+    return np.column_stack([begins, np.add(begins, [speed * lead.duration for lead in leads])])
 
 
 def boxes_of_all_their_time(
@@ -72,11 +73,11 @@ def boxes_of_all_their_time(
         return None
     gap = column_gap(part_trusted(traces)[0], calibration.speed)
     paper_to_picture = page.page_to_picture @ calibration.paper_to_page
-    times = ends_in_time(traces, calibration.speed, gap)
-    if np.median(np.abs(times - [(lead.box[0], lead.box[2]) for lead in _leads(traces)])) >= SHORT:
+    times, leads = ends_in_time(traces, calibration.speed, gap), [trace.lead for trace in traces]
+    if np.median(np.abs(times - [(lead.box[0], lead.box[2]) for lead in leads])) >= SHORT:
         return None
     longer = []
-    for lead, ends in zip(_leads(traces), times, strict=True):
+    for lead, ends in zip(leads, times, strict=True):
         edges = np.array([lead.box[0], lead.box[2]])
         if max(edges[0] - ends[0], ends[1] - edges[1]) >= SHORT:
             between = np.linspace(min(edges[0], ends[0]), max(edges[1], ends[1]), round(np.ptp(ends)) + 2)
@@ -84,11 +85,7 @@ def boxes_of_all_their_time(
             seen = between[in_picture(points, page.image.shape, paper_to_picture, calibration.bend)]
             edges = np.array([min([edges[0], *seen[:1]]), max([edges[1], *seen[-1:]])])
         longer.append(replace(lead, box=(float(edges[0]), lead.box[1], float(edges[1]), lead.box[3])))
-    return None if longer == _leads(traces) else tuple(longer)
-
-
-def _leads(traces: Sequence[LeadTrace]) -> list[LeadBox]:
-    return [trace.lead for trace in traces]
+    return None if longer == leads else tuple(longer)
 
 
 def traced_boxes(
