@@ -1,7 +1,8 @@
 """How surely columns that show the same seconds are told: ``python -m benchmarks.same_seconds -d DATA [-n RECORDS]``.
 
 Each record's leads stand as traces of a page, with the noise of a reading, in columns that follow each other and in
-columns that all show the first seconds, with a rhythm strip and without. Columns of the table: how many of the former
+columns that all show the first seconds, with a rhythm strip and without, on pages of ten seconds and, as at 50 mm/s,
+of five. Columns of the table: how many of the former
 are taken to follow each other, and how many of the latter to show the same seconds, %.
 """
 
@@ -72,14 +73,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if not signals:
         raise SystemExit(f"expected records of {PAGE_SECONDS:g} s with twelve leads in {options.data}, found none")
     rows = []
-    for grid, strips in product(GRIDS, ((), ("II",))):
-        layout = layout_grid(GRIDS[grid], strips, PAGE_SECONDS)
+    for seconds, grid, strips in product((PAGE_SECONDS, PAGE_SECONDS / 2), GRIDS, ((), ("II",))):
+        layout = layout_grid(GRIDS[grid], strips, seconds)
         right = [
             [show_same_seconds(page_traces(signal, layout, same, rng)) == same for signal in signals]
             for same in (False, True)
         ]
-        rows.append((grid, ", ".join(strips) or "none", len(signals), *(100 * np.mean(one) for one in right)))
-    print(text_table(("columns", "strip", "records", "following %", "same seconds %"), rows, digits=1))
+        rows.append((grid, seconds, ", ".join(strips) or "none", len(signals), *(100 * np.mean(one) for one in right)))
+    print(text_table(("columns", "seconds", "strip", "records", "following %", "same seconds %"), rows, digits=1))
 
 
 if __name__ == "__main__":

@@ -140,9 +140,10 @@ def _strips_repeat_the_first_seconds(traces: Sequence[LeadTrace], speed: float) 
 def _likeness_of_columns(columns: Sequence[np.ndarray], starts: Sequence[float]) -> float:
     """Mean correlation of columns' beats with the first one's where they stand as there; else 0.
 
-    0 as well where the rhythm would bring them there in columns that follow each other, or no rhythm is seen for want
-    of beats. Three columns and more may be less alike, see ``ELSEWHERE``. columns: (n,) steepness every ``STEP``, of
-    each; starts: s at which they begin if they follow each other.
+    0 as well where the rhythm would bring them there in columns that follow each other, or two columns show no rhythm
+    for want of beats: of one beat to a column, three and more seldom stand alike by chance. Those may be less alike,
+    too, see ``ELSEWHERE``. columns: (n,) steepness every ``STEP``, of each; starts: s at which they begin if they
+    follow each other.
     """
     if len(columns) < 2:
         return 0.0
@@ -158,7 +159,7 @@ def _likeness_of_columns(columns: Sequence[np.ndarray], starts: Sequence[float])
     mean, least, beside = still if elsewhere else usual
     if alike.mean() <= mean or alike.min() <= least:
         return 0.0
-    told = drift > LEAST_DRIFT if beat is not None else _shows_two_beats(columns[0])
+    told = drift > LEAST_DRIFT if beat is not None else len(columns) > 2 or _shows_two_beats(columns[0])
     at_once = np.abs(apart).max() <= np.clip(FAR_LESS * drift, AT_ONCE, beside)
     return float(alike.mean()) if told and at_once else 0.0
 

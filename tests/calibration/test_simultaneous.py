@@ -7,7 +7,7 @@ from benchmarks.same_seconds import FS, page_traces
 from ecgpage.calibration.assembly import assemble
 from ecgpage.calibration.placement import place_traces
 from ecgpage.calibration.simultaneous import as_same_seconds, go_beyond_the_page, show_same_seconds
-from ecgpage.leads import LEADS, layout_3x4
+from ecgpage.leads import LEADS, by_columns, layout_3x4, layout_grid
 from ecgpage.recording import LeadTrace
 
 SPEED = 25.0
@@ -97,15 +97,24 @@ def test_columns_whose_beats_look_otherwise_tell_by_where_they_stand(beats: np.n
     assert show_same_seconds(page_traces(signal, layout_3x4(()), same)) == same
 
 
-def test_two_waves_of_one_broad_beat_are_no_rhythm() -> None:
-    """One beat to a column, whose upstroke and downstroke are 0.1 s apart."""
-    broad = np.sort(np.concatenate([np.arange(0.4, 10, 2.5), np.arange(0.5, 10, 2.5)]))
-    assert not show_same_seconds(page(broad, False, strips=()))
+SLOW = np.arange(0.4, 10, 2.5)
+BROAD = np.sort(np.concatenate([SLOW, SLOW + 0.1]))  # beats whose upstroke and downstroke are 0.1 s apart
 
 
-def test_slow_beats_that_stand_alike_without_a_strip_tell_nothing() -> None:
-    """One beat to a column: no rhythm is seen that could have brought them there."""
-    assert not show_same_seconds(page(np.arange(0.4, 10, 2.5), False, strips=()))
+@pytest.mark.parametrize("same", [True, False])
+@pytest.mark.parametrize("beats", [SLOW, BROAD])
+def test_one_beat_in_each_of_two_columns_tells_nothing(beats: np.ndarray, same: bool) -> None:
+    """No rhythm is seen that could have brought them there, nor that would not have; two waves of one beat are none."""
+    traces = [trace for trace in page(beats, same, strips=()) if trace.lead.start < 5.0]
+    assert not show_same_seconds(traces)
+
+
+@pytest.mark.parametrize("same", [True, False])
+@pytest.mark.parametrize("beats", [np.arange(0.6, 10, 1.4), np.array([0.7, 1.6, 2.9, 4.1])])
+def test_one_beat_at_one_place_in_each_of_many_columns_tells(beats: np.ndarray, same: bool) -> None:
+    """Columns of 1.25 s, as at 50 mm/s, which hardly any heart's beats follow."""
+    layout = layout_grid(by_columns(LEADS, 4), (), 5.0)
+    assert show_same_seconds(page_traces(heart(beats), layout, same)) == same
 
 
 def test_what_cannot_be_told_follows_the_usual_order() -> None:
