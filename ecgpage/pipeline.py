@@ -33,7 +33,7 @@ from ecgpage.calibration.scale import (
     runs_at,
 )
 from ecgpage.calibration.scale_reader import PrintedScale, ScaleReader, load_scale_reader
-from ecgpage.calibration.told_scale import FAST, apply_scale, at_speed, speed_is_told
+from ecgpage.calibration.told_scale import FAST, apply_scale, at_speed, pace_needed
 from ecgpage.calibration.traced_boxes import boxes_of_all_their_time, traced_boxes
 from ecgpage.detection.closer import Region, detect_closely, look_again, turns_to_try, upright_evidence
 from ecgpage.detection.detector import LeadDetector, load_detector
@@ -360,10 +360,11 @@ class Pipeline:
             pulse = find_pulse(page.image, page.page_to_picture @ calibration.paper_to_page, traces, calibration.bend)
             printed = self.printed_scale(page, calibration)
             told = apply_scale(calibration, traces, printed, pulse)
-            if calibration.speed == MILLIMETERS_PER_SECOND and not speed_is_told(printed, pulse):
+            needed = pace_needed(printed, pulse)
+            if calibration.speed == MILLIMETERS_PER_SECOND and needed is not None:
                 placed = place_traces(told[1], calibration.speed, calibration.column_lines).traces
                 signal, _ = assemble(placed, LEADS, PACE_FS, round(PAGE_SECONDS * PACE_FS), speed=calibration.speed)
-                if runs_at_half_pace(signal, PACE_FS):
+                if runs_at_half_pace(signal, PACE_FS, needed):
                     return at_speed(*told, FAST)
             return told
 

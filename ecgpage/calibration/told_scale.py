@@ -7,14 +7,15 @@ from dataclasses import replace
 
 from ecgpage.calibration.pulse import WIDTHS, Pulse
 from ecgpage.calibration.scale_reader import PrintedScale
+from ecgpage.diagnosis.pace import SURE, SURER
 from ecgpage.leads import MILLIMETERS_PER_SECOND
 from ecgpage.recording import Calibration, LeadTrace
 
 FAST = 2 * MILLIMETERS_PER_SECOND
 """mm/s that lengths may be mistaken at."""
 
-FAST_PULSE = max(WIDTHS)
-"""Millimetres of a pulse's width that only this speed gives."""
+FAST_PULSE, USUAL_PULSE = max(WIDTHS), 5.0
+"""Millimetres of a pulse's width that only this speed gives, and that the usual one does to most."""
 
 
 def apply_scale(
@@ -42,9 +43,14 @@ def apply_scale(
     return at_speed(replace(calibration, gains=gains), traces, faster * calibration.speed)
 
 
-def speed_is_told(printed: PrintedScale, pulse: Pulse | None) -> bool:
-    """Whether print or pulse say at which speed a page runs, so that nothing else is asked."""
-    return printed.speed is not None or (pulse is not None and pulse.width is not None)
+def pace_needed(printed: PrintedScale, pulse: Pulse | None) -> float | None:
+    """Log-odds (see ``diagnosis.pace``) from which on beats say that a page runs at ``FAST``; None where print or pulse
+    say at which speed it runs, so that nothing else is asked. A pulse of 0.2 s is as wide as one of 0.1 s there."""
+    if printed.speed is not None:
+        return None
+    if pulse is None or pulse.width is None:
+        return SURE
+    return SURER if pulse.width == USUAL_PULSE else None
 
 
 def at_speed(

@@ -20,6 +20,9 @@ SURE = 5.0
 without saying so, for which the logarithm of fifty would do; real ones are rarer, and the beats of a slow heart with
 broad QRS complexes may reach 4.5 at the usual speed."""
 
+SURER = 7.0
+"""The same where a pulse speaks for the usual speed."""
+
 LEAST_LIKENESS = 0.1
 """Of slopes ``LAG`` samples apart, the last figure: shorter QRS complexes are not slowed, however rare the beats."""
 
@@ -66,9 +69,9 @@ def pace_figures(signal: np.ndarray, fs: float) -> np.ndarray | None:
     )
 
 
-def runs_at_half_pace(signal: np.ndarray, fs: float) -> bool:
-    """Whether the beats of a signal, (samples, 12) mV at ``fs`` Hz, surely run at half their pace."""
+def runs_at_half_pace(signal: np.ndarray, fs: float, least: float = SURE) -> bool:
+    """Whether the beats of a signal, (samples, 12) mV at ``fs`` Hz, run at half their pace, by such log-odds."""
     figures = pace_figures(signal, fs)
     if figures is None or figures[-1] < LEAST_LIKENESS:
         return False
-    return float(figures @ np.array(WEIGHTS)) + BIAS >= SURE
+    return float(figures @ np.array(WEIGHTS)) + BIAS >= least

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from ecgpage.calibration.pulse import HEIGHTS, WIDTHS, Pulse
 from ecgpage.calibration.scale_reader import PrintedScale
-from ecgpage.calibration.told_scale import apply_scale, at_speed, speed_is_told
+from ecgpage.calibration.told_scale import apply_scale, at_speed, pace_needed
+from ecgpage.diagnosis.pace import SURE, SURER
 from ecgpage.leads import GAINS, SPEEDS, USUAL_GAINS, gain_of
 from ecgpage.recording import Calibration, LeadBox, LeadTrace
 
@@ -84,16 +85,18 @@ def test_a_print_that_is_not_believed_does_not_hide_the_pulse():
 
 
 @pytest.mark.parametrize(
-    ("printed", "pulse", "told"),
+    ("printed", "pulse", "needed"),
     [
-        (NOTHING, None, False),
-        (PrintedScale(gains=(10.0, 10.0)), Pulse(10.0, None), False),
-        (PrintedScale(25.0), None, True),
-        (NOTHING, Pulse(10.0, 5.0), True),
+        (NOTHING, None, SURE),
+        (PrintedScale(gains=(10.0, 10.0)), Pulse(10.0, None), SURE),
+        (PrintedScale(25.0), None, None),
+        (NOTHING, Pulse(10.0, 2.5), None),
+        (NOTHING, Pulse(10.0, 5.0), SURER),
+        (PrintedScale(25.0), Pulse(10.0, 5.0), None),
     ],
 )
-def test_print_or_a_pulses_width_tell_the_speed(printed, pulse, told):
-    assert speed_is_told(printed, pulse) == told
+def test_print_or_a_pulses_width_tell_the_speed(printed, pulse, needed):
+    assert pace_needed(printed, pulse) == needed
 
 
 @given(st.sampled_from(SPEEDS), st.sampled_from(SPEEDS))
