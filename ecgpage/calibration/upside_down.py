@@ -13,8 +13,10 @@ from ecgpage.recording import LeadTrace
 LAWS: tuple[dict[str, float], ...] = (
     {"aVR": 1.0, "aVL": 1.0, "aVF": 1.0},
     {"aVR": 2.0, "I": 1.0, "II": 1.0},
+    {"aVR": 1.0, "aVL": -1.0, "I": 1.5},
 )
-"""Goldberger's leads: sums that are 0 at every instant."""
+"""Sums of Goldberger's leads and Einthoven's that are 0 at every instant; the last of what a column of Cabrera's order
+shows by itself."""
 
 HOLDS, BETTER = -4.0, 6.0
 """dB of a law's sum, over its largest lead, up to which it holds, and by how much less that must be for aVR the other

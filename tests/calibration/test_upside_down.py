@@ -65,6 +65,15 @@ def test_the_way_up_is_told_where_rows_are_out_of_step():
     assert inverted(avr_upright(page)) == {"aVR"}
 
 
+@pytest.mark.parametrize("told", [True, False])
+@pytest.mark.parametrize("mirrored", [True, False])
+def test_a_column_of_three_tells_by_itself(mirrored, told):
+    """As on a page of four columns, whose next one shows II, aVF and III later."""
+    page = limb_page(CABRERA_LIMB, mirrored, told=told)[:3]
+    upright = avr_upright(page)
+    assert inverted(page if upright is None else upright) == ({"aVR"} if mirrored else set())
+
+
 def test_leads_that_obey_no_law_tell_nothing():
     assert avr_upright(limb_page(CABRERA_LIMB, True, noise=8.0)) is None
 
