@@ -56,6 +56,14 @@ LIMB_LEADS: dict[str, tuple[float, float]] = {
 }
 """The limb leads as multiples of I and II: six views of two voltages (Einthoven, 1913; Goldberger, 1942)."""
 
+
+def limb_law(first: str, second: str, third: str) -> dict[str, float]:
+    """Factors of three limb leads, by name, the first's 1, by which they add up to 0 at every instant."""
+    ways = np.array([LIMB_LEADS[name] for name in (first, second, third)])
+    factors = np.linalg.solve(ways[1:].T, -ways[0])
+    return {first: 1.0, second: float(factors[0]), third: float(factors[1])}
+
+
 CABRERA = ("aVL", "I", "aVR", "II", "aVF", "III", *LEADS[6:])
 """The limb leads in the order of their directions, as Cabrera arranged them; aVR is then often printed inverted."""
 

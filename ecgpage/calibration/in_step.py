@@ -16,12 +16,10 @@ from dataclasses import replace
 import numpy as np
 
 from ecgpage.calibration.peaks import peak_offset
+from ecgpage.leads import limb_law
 from ecgpage.recording import LeadTrace
 
-LIMB_LAWS: tuple[dict[str, float], ...] = (
-    {"I": 1.0, "III": 1.0, "II": -1.0},
-    {"aVR": 1.0, "aVL": 1.0, "aVF": 1.0},
-)
+LIMB_LAWS = limb_law("I", "III", "II"), limb_law("aVR", "aVL", "aVF")
 """Leads of which the sum, with these signs, is 0 at every instant."""
 
 STEP_MM = 0.05

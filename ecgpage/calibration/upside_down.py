@@ -8,15 +8,11 @@ from dataclasses import replace
 import numpy as np
 
 from ecgpage.calibration.in_step import Law, law_residual
+from ecgpage.leads import limb_law
 from ecgpage.recording import LeadTrace
 
-LAWS: tuple[dict[str, float], ...] = (
-    {"aVR": 1.0, "aVL": 1.0, "aVF": 1.0},
-    {"aVR": 2.0, "I": 1.0, "II": 1.0},
-    {"aVR": 1.0, "aVL": -1.0, "I": 1.5},
-)
-"""Sums of Goldberger's leads and Einthoven's that are 0 at every instant; the last of what a column of Cabrera's order
-shows by itself."""
+LAWS = limb_law("aVR", "aVL", "aVF"), limb_law("aVR", "I", "II"), limb_law("aVR", "aVL", "I")
+"""What aVR keeps to; the last is told by a column of Cabrera's order by itself."""
 
 HOLDS, BETTER = -4.0, 6.0
 """dB of a law's sum, over its largest lead, up to which it holds, and by how much less that must be for aVR the other
