@@ -2,8 +2,8 @@
 
 Each record's leads stand as traces of a page, with the noise of a reading, in columns that follow each other and in
 columns that all show the first seconds, with a rhythm strip and without, on pages of ten seconds and, as at 50 mm/s,
-of five. Columns of the table: how many of the former
-are taken to follow each other, and how many of the latter to show the same seconds, %.
+of five. Columns of the table: how many of the former are taken to follow each other, and how many of the latter to show
+the same seconds, %.
 """
 
 from __future__ import annotations

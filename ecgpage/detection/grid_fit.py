@@ -71,13 +71,17 @@ def fit_grid(
     return fit if fit.usable else None
 
 
-def fit_edges(positions: np.ndarray, heights: np.ndarray, edges: np.ndarray, weights: np.ndarray) -> np.ndarray:
+def fit_edges(
+    positions: np.ndarray, heights: np.ndarray, edges: np.ndarray, weights: np.ndarray, blanks: np.ndarray
+) -> np.ndarray:
     """Smooth the x of vertical box edges measured at column positions (N,) and heights y (N,).
 
-    edges: (N,) page pixels. The model is a parabola over the columns, for perspective, and a slope over the height,
-    for tilt; a few edges far off do not matter. Returns the coefficients for `edge_at`.
+    edges: (N,) page pixels; blanks: (N,) how many blanks between columns lie left of them, 0 everywhere where columns
+    do not stand apart. The model is a parabola over the columns, for perspective, a slope over the height, for tilt,
+    and one width of all blanks; a few edges far off do not matter. Returns the coefficients for `edge_at`, the last the
+    blanks' width.
     """
-    design = _edge_design(positions, heights)
+    design = _edge_design(positions, heights, blanks)
     weight = np.asarray(weights, dtype=np.float64)
     coefficients = np.zeros(design.shape[1])
     for _ in range(ROUNDS):
@@ -88,11 +92,11 @@ def fit_edges(positions: np.ndarray, heights: np.ndarray, edges: np.ndarray, wei
     return coefficients
 
 
-def edge_at(coefficients: np.ndarray, positions: np.ndarray, heights: np.ndarray) -> np.ndarray:
-    """x of edges at column positions (N,) and heights y (N,), page pixels."""
-    return _edge_design(positions, heights) @ coefficients
+def edge_at(coefficients: np.ndarray, positions: np.ndarray, heights: np.ndarray, blanks: np.ndarray) -> np.ndarray:
+    """x of edges at column positions (N,) and heights y (N,), right of so many blanks (N,), page pixels."""
+    return _edge_design(positions, heights, blanks) @ coefficients
 
 
-def _edge_design(positions: np.ndarray, heights: np.ndarray) -> np.ndarray:
+def _edge_design(positions: np.ndarray, heights: np.ndarray, blanks: np.ndarray) -> np.ndarray:
     positions, heights = np.asarray(positions, dtype=np.float64), np.asarray(heights, dtype=np.float64)
-    return np.column_stack([np.ones_like(positions), positions, positions**2, heights])
+    return np.column_stack([np.ones_like(positions), positions, positions**2, heights, blanks])

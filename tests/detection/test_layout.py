@@ -108,6 +108,26 @@ def test_edges_are_taken_from_all_boxes_together():
         assert abs(lead.box[0] - x0) < 8 and abs(lead.box[2] - x1) < 8
 
 
+@pytest.mark.parametrize("strips", [(), ("II",)])
+@pytest.mark.parametrize(("blank", "kept"), [(60.0, True), (0.0, False), (12.0, False)])
+def test_columns_that_stand_apart_keep_their_blanks(blank, kept, strips):
+    """As a figure's panels do; a strip goes on as long as columns without blanks. Small ones are those of boxes."""
+    lying = {lead: lead.column * blank * (not lead.strip) for lead in layout_3x4(strips).leads}
+    boxes = [
+        replace(box, box=(box.box[0] + off, box.box[1], box.box[2] + off, box.box[3]))
+        for box, off in zip(page_boxes(strips, jitter=5.0), lying.values(), strict=True)
+    ]
+    leads, _ = arrange(boxes)
+    assert described(leads) == expected(strips)
+    for lead, off in zip(leads, lying.values(), strict=True):
+        begin = LEFT + WIDTH * lead.column + off
+        end = begin + WIDTH * (4 if lead.strip else 1)
+        assert np.allclose([lead.box[0], lead.box[2]], [begin, end], atol=6.0) or not kept
+    if not kept:  # they touch
+        ends = {lead.column: lead.box for lead in leads if lead.row == 0}
+        assert ends[1][0] == pytest.approx(ends[0][2], abs=3.0)
+
+
 def test_stray_box_above_the_page_is_dropped():
     stray = LeadBox("V2", (LEFT + WIDTH, 60.0, LEFT + 2 * WIDTH, 110.0), 0.6)
     leads, _ = arrange([*page_boxes(), stray])
