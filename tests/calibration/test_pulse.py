@@ -52,6 +52,18 @@ def test_a_pulse_is_measured_on_either_side(height, width, right):
     assert find_pulse(image, PAPER_TO_PICTURE, traces) == Pulse(height, width)
 
 
+@pytest.mark.parametrize("right", [False, True])
+@pytest.mark.parametrize("height", HEIGHTS)
+def test_a_pulse_is_measured_though_boxes_end_within_it(height, right):
+    image, traces = page(height, right=right, noise=12.0)
+    near = RIGHT + 4 if right else LEFT - 5  # the flank beside the leads
+    box = (LEFT, near + 2.5) if right else (near - 2.5, RIGHT)
+    boxed = [
+        replace(trace, lead=replace(trace.lead, box=(box[0], trace.zero - 3, box[1], trace.zero))) for trace in traces
+    ]
+    assert find_pulse(image, PAPER_TO_PICTURE, boxed) == Pulse(height, 5.0)
+
+
 @pytest.mark.parametrize("height", HEIGHTS)
 def test_a_pulse_in_a_shadow_is_measured(height):
     """The paper around it is as dark as ink is in the light."""
