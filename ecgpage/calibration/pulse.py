@@ -56,8 +56,7 @@ def find_pulse(
     image: (H, W, 3) uint8 RGB; paper_to_picture: homography from millimetres; traces: with their zero lines; bend: of
     paper that is not flat.
     Pulses stand above one another, left or right of the rows, with their feet on the zero lines; the leads' boxes may
-    end within them. Where the picture's
-    edge cuts them, one flank tells the height.
+    end within them. Where the picture's edge cuts them, one flank tells the height.
     """
     zeros = sorted({trace.lead.row: trace.zero for trace in traces if np.isfinite(trace.zero)}.values())
     ink = InkScale.of(image, paper_to_picture, traces, bend) if zeros else None
