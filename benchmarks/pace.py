@@ -16,7 +16,7 @@ from scipy.optimize import minimize
 from scipy.special import expit
 
 from benchmarks.random_records import random_records
-from ecgpage.diagnosis.pace import SURE, pace_figures
+from ecgpage.diagnosis.pace import SURE, SURER, pace_figures
 from ecgpage.leads import LEADS, PAGE_SECONDS, layout_3x4
 from ecgpage.reporting import text_table
 from ecgpage.synthesis.records import read_standard_leads
@@ -90,7 +90,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     print(f"{len(chosen)} records, {len(rows)} of {2 * len(chosen)} pages with beats enough")
     table = [
         [level, int((odds[slow == 1] >= level).sum()), int((odds[slow == 0] >= level).sum())]
-        for level in (0.0, 1.0, 2.0, 3.0, 4.0, SURE, 6.0, 7.0, 8.0)
+        for level in (0.0, 1.0, 2.0, 3.0, 4.0, SURE, 6.0, SURER, 8.0)
     ]
     print(text_table(["log-odds", f"told of {(slow == 1).sum()}", f"wrongly of {(slow == 0).sum()}"], table, digits=1))
 

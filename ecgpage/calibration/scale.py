@@ -36,7 +36,7 @@ as noise is not, and clear as well. Of 348 drawn pages with a pattern six showed
 tiles, or with an agreement of 0.96 at most and a bend of 0.064 and more."""
 
 CLEAR_AGREEMENT = 0.9
-"""Agreement (see ``GridEstimate``) of a pattern at ``CLEAR`` whose squares tell how long a column lasts."""
+"""Agreement (see ``GridEstimate``) of a clear pattern whose squares tell how long a column lasts."""
 
 LARGEST_DISAGREEMENT, LARGEST_IF_DOUBTFUL = 0.12, 0.06
 """Ratio, as a natural logarithm, by which the leads' lengths may differ from the grid's: boxes are not measures; less
@@ -129,7 +129,7 @@ def _by_squares(page: Page, leads: Sequence[LeadBox], grid: GridEstimate, square
 
 def pixels_per_second(grid: GridEstimate) -> PixelsPerSecond | None:
     """Page pixels per second by a grid's strong lines, or by all of a clear one without finer ones; else None."""
-    clear = grid.strength >= CLEAR and grid.agreement >= CLEAR_AGREEMENT
+    clear = _is_clear(grid) and grid.agreement >= CLEAR_AGREEMENT
     if grid.pitch is None or not (grid.nested or clear):
         return None
     return PixelsPerSecond(grid.pitch[0] / NESTED_SQUARE * MILLIMETERS_PER_SECOND, grid.nested)

@@ -15,7 +15,7 @@ FAST = 2 * MILLIMETERS_PER_SECOND
 """mm/s that lengths may be mistaken at."""
 
 FAST_PULSE, USUAL_PULSE = max(WIDTHS), 5.0
-"""Millimetres of a pulse's width that only this speed gives, and that the usual one does to most."""
+"""Widths of a pulse, mm: of 0.2 s at this speed, which no other gives, and of 0.2 s at the usual one."""
 
 
 def apply_scale(

@@ -78,8 +78,8 @@ def fit_edges(
 
     edges: (N,) page pixels; blanks: (N,) how many blanks between columns lie left of them, 0 everywhere where columns
     do not stand apart. The model is a parabola over the columns, for perspective, a slope over the height, for tilt,
-    and one width of all blanks; a few edges far off do not matter. Returns the coefficients for `edge_at`, the last the
-    blanks' width.
+    and one width of all blanks; a few edges far off do not matter. Returns the coefficients (5,) for `edge_at`, the
+    last the blanks' width, page pixels, 0 where there are none.
     """
     design = _edge_design(positions, heights, blanks)
     weight = np.asarray(weights, dtype=np.float64)

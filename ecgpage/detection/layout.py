@@ -379,13 +379,11 @@ def _align_edges(leads: list[LeadBox], columns: int, step: float) -> tuple[LeadB
     usual = np.median([width(lead) for lead in sure if not lead.strip])
     fit = fit_edges(positions, heights, edges, weights, blanks)
     if fit[-1] < APART * usual:
-        blanks = np.zeros_like(blanks)
-        fit = fit_edges(positions, heights, edges, weights, blanks)
+        fit = fit_edges(positions, heights, edges, weights, np.zeros_like(blanks))
     if np.median(np.abs(edge_at(fit, positions, heights, blanks) - edges)) > 0.05 * usual:
         return tuple(leads)
     aligned = []
     for lead in leads:
-        before = blanks_of(lead) if blanks.any() else (0, 0)
-        x0, x1 = edge_at(fit, ends_of(lead), [middle(lead)] * 2, before)
+        x0, x1 = edge_at(fit, ends_of(lead), [middle(lead)] * 2, blanks_of(lead))
         aligned.append(replace(lead, box=(float(x0), lead.box[1], float(x1), lead.box[3])))
     return tuple(aligned)
