@@ -21,7 +21,7 @@ from ecgpage.calibration.lead_ends import tell_ends
 from ecgpage.calibration.parts import find_grid
 from ecgpage.calibration.patchwork import even_patchwork
 from ecgpage.calibration.placement import place_traces
-from ecgpage.calibration.pulse import find_pulse
+from ecgpage.calibration.pulse import Pulse, find_pulse
 from ecgpage.calibration.reconciliation import reconciled
 from ecgpage.calibration.row_bend import rows_refute
 from ecgpage.calibration.scale import (
@@ -33,7 +33,7 @@ from ecgpage.calibration.scale import (
     runs_at,
 )
 from ecgpage.calibration.scale_reader import PrintedScale, ScaleReader, load_scale_reader
-from ecgpage.calibration.told_scale import FAST, apply_scale, at_speed, pace_needed
+from ecgpage.calibration.told_scale import FAST, apply_scale, at_fast_speed, at_speed, pace_needed
 from ecgpage.calibration.traced_boxes import boxes_of_all_their_time, traced_boxes
 from ecgpage.detection.closer import Region, detect_closely, look_again, turns_to_try, upright_evidence
 from ecgpage.detection.detector import LeadDetector, load_detector
@@ -355,10 +355,17 @@ class Pipeline:
         """Calibration and traces at the speed and the gains that print and pulse tell.
 
         Where they tell no speed and the beats run at half the pace of any heart, the page is taken to run at ``FAST``.
+        Where its leads alone scale it print is also looked for as small as it is at that speed, and if it then tells
+        it more surely, the page runs so.
         """
         with self._clock("calibration"):
-            pulse = find_pulse(page.image, page.page_to_picture @ calibration.paper_to_page, traces, calibration.bend)
-            printed = self.printed_scale(page, calibration)
+            pulse, printed = _pulse(page, calibration, traces), self.printed_scale(page, calibration)
+            at_fast = at_fast_speed(calibration, traces, pulse)
+            if at_fast is not None:
+                smaller = self.printed_scale(page, at_fast[0])
+                if smaller.speed == FAST and smaller.likely > printed.likely:
+                    calibration, traces = at_fast
+                    pulse, printed = _pulse(page, calibration, traces), smaller
             told = apply_scale(calibration, traces, printed, pulse)
             needed = pace_needed(printed, pulse)
             if calibration.speed == MILLIMETERS_PER_SECOND and needed is not None:
@@ -405,6 +412,10 @@ class _Look:
     def is_explained_like(self, other: _Look) -> bool:
         """Whether an arrangement explains the boxes, and by ``ALIKE`` as well as those of another look."""
         return self.support.value >= ALIKE * other.support.value > 0
+
+
+def _pulse(page: Page, calibration: Calibration, traces: Sequence[LeadTrace]) -> Pulse | None:
+    return find_pulse(page.image, page.page_to_picture @ calibration.paper_to_page, traces, calibration.bend)
 
 
 def _best_explained(looks: Sequence[_Look]) -> _Look:

@@ -165,6 +165,12 @@ class LeadTrace:
         lead = replace(self.lead, box=(x0 + along, y0, x1 + along, y1))
         return replace(self, lead=lead, x=self.x + along)
 
+    def enlarged(self, times: float) -> LeadTrace:
+        """The trace and its lead's box on paper of so many times as many millimetres; the lead's times stay."""
+        x0, y0, x1, y1 = (times * edge for edge in self.lead.box)
+        lead, spread = replace(self.lead, box=(x0, y0, x1, y1)), times * self.spread
+        return replace(self, lead=lead, x=times * self.x, y=times * self.y, spread=spread, zero=times * self.zero)
+
 
 @dataclass(frozen=True)
 class Diagnosis:

@@ -512,3 +512,30 @@ def test_beats_tell_the_speed_of_a_page_that_does_not(slower, printed, speed):
     assert calibration.speed == speed
     assert {trace.lead.duration for trace in traces} == {2.5 * 25 / speed}
     assert max(trace.lead.start for trace in traces) == 7.5 * 25 / speed
+
+
+@pytest.mark.parametrize(
+    ("found_by", "usual", "smaller", "speed"),
+    [
+        ("layout", PrintedScale(), PrintedScale(50.0, (10.0, 10.0), 0.99), 50.0),
+        ("layout", PrintedScale(25.0, None, 0.95), PrintedScale(50.0, (10.0, 10.0), 0.99), 50.0),
+        ("layout", PrintedScale(25.0, None, 0.99), PrintedScale(50.0, (10.0, 10.0), 0.95), 25.0),
+        ("layout", PrintedScale(25.0, None, 0.95), PrintedScale(12.5, None, 0.99), 25.0),
+        ("grid", PrintedScale(25.0, None, 0.95), PrintedScale(50.0, (10.0, 10.0), 0.99), 25.0),
+    ],
+)
+def test_print_of_half_the_size_tells_the_millimetres_of_a_page_that_its_leads_scale(found_by, usual, smaller, speed):
+    """Ten seconds at 50 mm/s, of which nothing but print says that they are not at 25 mm/s, on half the millimetres."""
+
+    def reads(_, calibration):
+        return usual if calibration.paper_to_page[0, 0] == 1.0 else smaller
+
+    page, traces = Page(PICTURE, PICTURE.shape[:2], np.eye(3), False), traces_of(1.0)
+    stages = Pipeline(NoLeads(), None, scale_reader=reads)
+    calibration, told = stages.told_scale(page, Calibration(np.eye(3), (1.0, 1.0), found_by), traces)
+    assert calibration.speed == speed and calibration.pixels_per_mm == (25 / speed, 25 / speed)
+    for before, after in zip(traces, told, strict=True):
+        assert (after.lead.start, after.lead.duration) == (before.lead.start, before.lead.duration)
+        ends = np.array([[trace.x, trace.y] for trace in (before, after)])
+        on_page = ends * np.array([1.0, calibration.paper_to_page[0, 0]])[:, None, None]
+        np.testing.assert_allclose(on_page[0], on_page[1])

@@ -96,12 +96,22 @@ def printed_ends(trace: LeadTrace) -> tuple[tuple[float, float], tuple[float, fl
 def _edge(x: np.ndarray, presence: np.ndarray, near: float) -> tuple[float, float]:
     """Mean and standard deviation of where a presence rises from 0 to 1, taken as the distribution of that place."""
     around = np.abs(x - near) < _END_REACH
-    place, share = x[around], presence[around]
-    rising = (np.maximum.accumulate(share) + np.minimum.accumulate(share[::-1])[::-1]) / 2
+    return mean_place(*rise(x[around], presence[around]))
+
+
+def rise(x: np.ndarray, presence: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Where a presence (N,) along x (N,) rises from 0 to 1: places (N + 1,), and how much of the rise is at each."""
+    rising = (np.maximum.accumulate(presence) + np.minimum.accumulate(presence[::-1])[::-1]) / 2
     steps = np.diff(np.concatenate([[0.0], rising, [1.0]]))
-    between = np.concatenate([place[:1], (place[1:] + place[:-1]) / 2, place[-1:]])
-    mean = float((steps * between).sum())
-    return mean, float(np.sqrt(max(0.0, (steps * (between - mean) ** 2).sum())))  # a presence may exceed 1 by rounding
+    return np.concatenate([x[:1], (x[1:] + x[:-1]) / 2, x[-1:]]), steps
+
+
+def mean_place(places: np.ndarray, weights: np.ndarray) -> tuple[float, float]:
+    """Mean and standard deviation of places (N,) of weights (N,), some above 0."""
+    total = weights.sum()
+    mean = float((weights * places).sum() / total)
+    # a presence may exceed 1 by rounding
+    return mean, float(np.sqrt(max(0.0, (weights * (places - mean) ** 2).sum() / total)))
 
 
 def _smooth(presence: np.ndarray, x: np.ndarray) -> np.ndarray:

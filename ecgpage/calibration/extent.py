@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy.optimize import least_squares
 
-from ecgpage.calibration.assembly import PRINTED_FS, UNSEEN, printed_ends
+from ecgpage.calibration.assembly import PRINTED_FS, UNSEEN, mean_place, printed_ends, rise
 from ecgpage.geometry import apply_homography
 from ecgpage.leads import MILLIMETERS_PER_SECOND
 from ecgpage.recording import LeadBox, LeadTrace
@@ -19,8 +19,17 @@ UNIT = 125.0
 END_ERROR = 0.7
 """Standard deviation of a lead's end that is seen sharply, mm."""
 
+ALL_SAY, TOLD_ERROR = (2.0, 1.2, 0.7, 0.4), 0.3
+"""Millimetres (standard deviations, round by round) around where all ends together put one, within which its trace's
+presence tells it anew; and standard deviation of one so told that is seen sharply. Print beside a lead's first
+millimetres makes its presence vague there, so that it rises in steps; the step that all leads share is their end."""
+
+REACH, LEAST_RISE = 6.0, 0.1
+"""Millimetres from a box's edge within which its trace's end is told so, and rise of its presence there at least."""
+
 GAP = 0.3
-"""Standard deviation of the gap between columns, mm: most pages have none, some one of several millimetres."""
+"""Millimetres from which on a gap between columns is a rarity, though no larger one is a greater one by much (Cauchy's
+distribution): most pages have none, some one of several millimetres."""
 
 PIECE = 30.0
 """Millimetres of a lead whose median height is one point of its row."""
@@ -58,13 +67,15 @@ FEWEST = 2
 
 class _Observed(NamedTuple):
     """What traces show. ends: (N, 2) mm where leads begin and end, at their own heights; places: (N,) mm at which time
-    has them; gaps: (N,) how many gaps between columns stand before them; deviations: (N,) mm; levels: (M, 2) mm middles
-    of leads' pieces; rows: (M,) numbers from 0 of their rows."""
+    has them; gaps: (N,) how many gaps between columns stand before them; deviations: (N,) mm; rises: N pairs of places
+    (K,) mm where presence rises near an end, and by how much (K,); levels: (M, 2) mm middles of leads' pieces; rows:
+    (M,) numbers from 0 of their rows."""
 
     ends: np.ndarray
     places: np.ndarray
     gaps: np.ndarray
     deviations: np.ndarray
+    rises: list[tuple[np.ndarray, np.ndarray]]
     levels: np.ndarray
     rows: np.ndarray
 
@@ -74,22 +85,25 @@ def even_paper(traces: Sequence[LeadTrace], paper_to_picture: np.ndarray) -> np.
 
     traces: leads of known times in millimetres of paper that is roughly right (some per cent, some degrees);
     paper_to_picture: homography of that. Robust least squares over ends and rows, held to the paper as it is as far as
-    they do not tell: closely, as scans are, if ends then lie in their times about as well. Columns may stand apart, all
-    by the same gap. A millimetre upwards measures as many picture pixels as one along, at the leads' middle. None where
-    fewer than two leads are printed, and where no camera sees a page like what fits them.
+    they do not tell: closely, as scans are, if ends then lie in their times about as well; ends are then told anew
+    around where all of them are (``ALL_SAY``). Columns may stand apart, all by the same gap. A millimetre upwards
+    measures as many picture pixels as one along, at the leads' middle. None where fewer than two leads are printed, and
+    where no camera sees a page like what fits them.
     """
     observed = _observe(traces)
     if observed is None:
         return None
     middle = np.median(observed.ends, axis=0)
-    scanned, photographed = (_fit(observed, middle, held) for held in (SCANNED, PHOTOGRAPHED))
-    fitted = scanned if scanned.misfit <= AS_WELL * max(photographed.misfit, SHARP) else photographed
-    even = fitted.even @ np.array([[1, 0, -middle[0]], [0, 1, -middle[1]], [0, 0, UNIT]]) / UNIT
-    depths = np.column_stack([observed.ends, np.ones(len(observed.ends))]) @ even[2]
-    if depths.min() < LEAST_DEPTH * depths.max():
+    even = _fit(observed, middle)
+    for around in ALL_SAY:
+        if not _is_seen_so(even, observed):
+            return None
+        observed = _told_anew(observed, even.off, around)
+        even = _fit(observed, middle)
+    if not _is_seen_so(even, observed):
         return None
-    even_to_picture = paper_to_picture @ np.linalg.inv(even)
-    at = apply_homography(even, middle[None])
+    even_to_picture = paper_to_picture @ np.linalg.inv(even.homography)
+    at = apply_homography(even.homography, middle[None])
     here, along, up = apply_homography(even_to_picture, at + np.array([[0, 0], [1, 0], [0, 1]]))
     taller = np.linalg.norm(along - here) / np.linalg.norm(up - here)
     result = even_to_picture @ np.diag([1, taller, 1])
@@ -100,7 +114,7 @@ def _observe(traces: Sequence[LeadTrace]) -> _Observed | None:
     known = [trace for trace in traces if trace.printed.any() and _is_timed(trace.lead)]
     if len(known) < FEWEST:
         return None
-    ends, places, gaps, deviations, levels, rows = [], [], [], [], [], []
+    ends, places, gaps, deviations, rises, levels, rows = [], [], [], [], [], [], []
     for trace in known:
         lead = trace.lead
         x, y = trace.x[trace.printed], trace.y[trace.printed]
@@ -111,28 +125,68 @@ def _observe(traces: Sequence[LeadTrace]) -> _Observed | None:
             places.append(MILLIMETERS_PER_SECOND * time)
             gaps.append(0 if lead.strip else lead.column)
             deviations.append(np.hypot(END_ERROR, min(deviation, UNSEEN)))
+        rises += _rises(trace)
         for part in np.array_split(np.arange(len(x)), max(2, round((x[-1] - x[0]) / PIECE))):
             if len(part):
                 levels.append((np.median(x[part]), np.median(y[part])))
                 rows.append(lead.row)
     numbers = np.unique(rows, return_inverse=True)[1]
-    return _Observed(*map(np.array, (ends, places, gaps, deviations, levels)), numbers)
+    ends, places, gaps, deviations, levels = map(np.array, (ends, places, gaps, deviations, levels))
+    return _Observed(ends, places, gaps, deviations, rises, levels, numbers)
+
+
+def _rises(trace: LeadTrace) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Where a trace's presence rises at its beginning, and falls at its end, each places (K,) mm and by how much (K,);
+    nowhere where the picture cuts it off."""
+    result = []
+    for edge, presence, cut in zip(trace.lead.box[::2], (trace.presence, 1 - trace.presence), trace.cut, strict=True):
+        near = np.abs(trace.x - edge) < (0.0 if cut else REACH)
+        places, steps = rise(trace.x[near], presence[near])
+        result.append((places[1:-1], steps[1:-1]))
+    return result
+
+
+def _told_anew(observed: _Observed, off: np.ndarray, around: float) -> _Observed:
+    """What is observed with each end where its presence rises near its place by all of them.
+
+    off: (N,) mm that ends lie beside it; around: standard deviation, mm, of what counts as near.
+    """
+    ends, deviations = observed.ends.copy(), np.full(len(off), np.hypot(TOLD_ERROR, UNSEEN))
+    for k, (places, steps) in enumerate(observed.rises):
+        expected = ends[k, 0] - off[k]
+        weights = steps * np.exp(-0.5 * ((places - expected) / around) ** 2)
+        if weights.sum() >= LEAST_RISE:
+            ends[k, 0], deviation = mean_place(places, weights)
+            deviations[k] = np.hypot(TOLD_ERROR, deviation) / np.sqrt(min(1.0, weights.sum()))
+    return observed._replace(ends=ends, deviations=deviations)
 
 
 def _is_timed(lead: LeadBox) -> bool:
     return bool(np.isfinite(lead.start) and np.isfinite(lead.duration))
 
 
-class _Fitted(NamedTuple):
-    """even: homography from ``UNIT`` s of paper around its middle to millimetres (time's own from 0 s on, any height);
-    misfit: of ends in time, in their deviations, far ones counting less."""
+class _Even(NamedTuple):
+    """Even paper. homography: to it, in mm, time's own from 0 s on; off: (N,) mm that ends lie off their places in
+    time; misfit: of them, in their deviations, far ones counting less."""
 
-    even: np.ndarray
+    homography: np.ndarray
+    off: np.ndarray
     misfit: float
 
 
-def _fit(observed: _Observed, middle: np.ndarray, held: Held) -> _Fitted:
-    """Fit even paper to what is observed, around its middle (2,), mm."""
+def _is_seen_so(even: _Even, observed: _Observed) -> bool:
+    """Whether all ends lie in front of a camera, none much nearer than another."""
+    depths = np.column_stack([observed.ends, np.ones(len(observed.ends))]) @ even.homography[2]
+    return bool(depths.min() >= LEAST_DEPTH * depths.max())
+
+
+def _fit(observed: _Observed, middle: np.ndarray) -> _Even:
+    """Fit even paper to what is observed, around its middle (2,), mm: flat, where that fits about as well."""
+    scanned, photographed = (_fit_held(observed, middle, held) for held in (SCANNED, PHOTOGRAPHED))
+    return scanned if scanned.misfit <= AS_WELL * max(photographed.misfit, SHARP) else photographed
+
+
+def _fit_held(observed: _Observed, middle: np.ndarray, held: Held) -> _Even:
     ends, levels = (observed.ends - middle) / UNIT, (observed.levels - middle) / UNIT
     first = float(np.median(observed.places))
     places = (observed.places - first) / UNIT
@@ -140,21 +194,27 @@ def _fit(observed: _Observed, middle: np.ndarray, held: Held) -> _Fitted:
     def along(values: np.ndarray) -> np.ndarray:
         a, b, c, _, g, h, gap = values[:7]
         off = (a * ends[:, 0] + b * ends[:, 1] + c) / (1 + g * ends[:, 0] + h * ends[:, 1]) - places
-        return (UNIT * off - gap * observed.gaps) / observed.deviations
+        return UNIT * off - gap * observed.gaps
 
     def misfits(values: np.ndarray) -> np.ndarray:
         a, b, _, d, g, h, gap = values[:7]
         heights = values[7:][observed.rows]
         down = UNIT * ((d * levels[:, 0] + levels[:, 1]) / (1 + g * levels[:, 0] + h * levels[:, 1]) - heights)
-        kept = (g / held.perspective, h / held.perspective, gap / GAP)
-        robust = _robust(np.concatenate([along(values), down / held.level, kept]))
-        return np.append(robust, [(b + d) / held.shear, (a - 1) / STRETCH])
+        kept = (g / held.perspective, h / held.perspective)
+        robust = _robust(np.concatenate([along(values) / observed.deviations, down / held.level, kept]))
+        rarity = np.sqrt(np.log1p((gap / GAP) ** 2))
+        return np.append(robust, [(b + d) / held.shear, (a - 1) / STRETCH, rarity])
 
     rows = [float(np.median(levels[observed.rows == row, 1])) for row in range(observed.rows.max() + 1)]
-    found = least_squares(misfits, np.array([1.0, 0, 0, 0, 0, 0, 0, *rows])).x
+    start = np.array([1.0, 0, 0, 0, 0, 0, 0, *rows])
+    least = np.where(np.arange(len(start)) == 6, 0.0, -np.inf)  # columns do not overlap
+    found = least_squares(misfits, start, bounds=(least, np.inf)).x
     a, b, c, d, g, h = found[:6]
-    even = np.array([[UNIT, 0, first], [0, UNIT, middle[1]], [0, 0, 1]]) @ np.array([[a, b, c], [d, 1, 0], [g, h, 1]])
-    return _Fitted(even, float(np.sqrt(np.square(_robust(along(found))).mean())))
+    fitted = np.array([[a, b, c], [d, 1, 0], [g, h, 1]])  # in units around the middle
+    units = np.array([[1, 0, -middle[0]], [0, 1, -middle[1]], [0, 0, UNIT]]) / UNIT
+    homography = np.array([[UNIT, 0, first], [0, UNIT, middle[1]], [0, 0, 1]]) @ fitted @ units
+    off = along(found)
+    return _Even(homography, off, float(np.sqrt(np.square(_robust(off / observed.deviations)).mean())))
 
 
 def _robust(measured: np.ndarray) -> np.ndarray:

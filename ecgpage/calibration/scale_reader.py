@@ -7,7 +7,7 @@ every place whether such a value is centred there and which one it is. Nothing e
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Generic, NamedTuple, TypeVar
 
@@ -80,10 +80,12 @@ _FAINTEST = 20.0  # grey levels between paper and print, below which noise is no
 
 @dataclass(frozen=True)
 class PrintedScale:
-    """What a page prints of its scale. speed: mm/s; gains: mm/mV of limb and of chest leads; None where not read."""
+    """What a page prints of its scale. speed: mm/s; gains: mm/mV of limb and of chest leads; None where not read.
+    likely: how likely the speed is, 0 where none is read."""
 
     speed: float | None = None
     gains: Gains | None = None
+    likely: float = field(default=0.0, compare=False)
 
 
 class ScaleNetwork(nn.Module):
@@ -171,10 +173,10 @@ def printed_scale(chances: np.ndarray) -> PrintedScale:
     sure = [seen[0] for seen in (speeds, gains) if seen and seen[0].is_sure]
     if len(sure) == 1:
         speeds, gains = _speeds_and_gains(chances, np.abs(heights - sure[0].y) <= SAME_LINE)
-    speed = speeds[0].value if speeds and speeds[0].is_sure else None
-    if not gains or not gains[0].is_sure:
-        return PrintedScale(speed)
-    return PrintedScale(speed, _limb_and_chest(gains[0], _seen(chances[_GAINS], PRINTED_GAINS)))
+    speed, likely = (speeds[0].value, speeds[0].likely) if speeds and speeds[0].is_sure else (None, 0.0)
+    read = gains and gains[0].is_sure
+    told = _limb_and_chest(gains[0], _seen(chances[_GAINS], PRINTED_GAINS)) if read else None
+    return PrintedScale(speed, told, likely)
 
 
 def _words_before_their_parts(chances: np.ndarray) -> np.ndarray:

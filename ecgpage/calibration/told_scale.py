@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+import numpy as np
+
 from ecgpage.calibration.pulse import WIDTHS, Pulse
 from ecgpage.calibration.scale_reader import PrintedScale
 from ecgpage.diagnosis.pace import SURE, SURER
@@ -41,6 +43,23 @@ def apply_scale(
     limb, chest = printed.gains or calibration.gains
     gains = (shrunk * limb, shrunk * chest) if printed.gains or pulse is None else (pulse.height, pulse.height)
     return at_speed(replace(calibration, gains=gains), traces, faster * calibration.speed)
+
+
+def at_fast_speed(
+    calibration: Calibration, traces: Sequence[LeadTrace], pulse: Pulse | None
+) -> tuple[Calibration, tuple[LeadTrace, ...]] | None:
+    """A page that its leads' lengths alone scale, and its traces, if it runs at ``FAST``: its leads last as long, on
+    twice as many millimetres. None where it cannot, another scale being known or its pulse being as wide as at that
+    speed on the millimetres that there are, and where paper bends."""
+    scaled_by_leads = calibration.source == "layout" and calibration.speed == MILLIMETERS_PER_SECOND
+    wide = pulse is not None and pulse.width == FAST_PULSE
+    if not scaled_by_leads or wide or calibration.bend is not None:
+        return None
+    more = FAST / calibration.speed
+    x_per_mm, y_per_mm = (pixels / more for pixels in calibration.pixels_per_mm)
+    smaller = calibration.paper_to_page @ np.diag([1 / more, 1 / more, 1.0])
+    at_fast = replace(calibration, paper_to_page=smaller, pixels_per_mm=(x_per_mm, y_per_mm), speed=FAST)
+    return at_fast, tuple(trace.enlarged(more) for trace in traces)
 
 
 def pace_needed(printed: PrintedScale, pulse: Pulse | None) -> float | None:

@@ -82,12 +82,33 @@ def test_ends_that_are_seen_wrongly_do_not_count():
     np.testing.assert_allclose(found[:, 0], true[:, 0], atol=0.6)
 
 
-@pytest.mark.parametrize("gap", [1.0, 2.0, 4.0, 6.0])
+def length_found(traces, true_to_rough):
+    """What a length of 100 true millimetres at the page's middle measures on the paper that was found."""
+    found = even_paper(traces, TO_PICTURE @ np.linalg.inv(true_to_rough))
+    places = apply_homography(np.linalg.inv(found) @ TO_PICTURE, np.array([[20.0, 60.0], [120.0, 60.0]]))
+    return places[1, 0] - places[0, 0]
+
+
+@pytest.mark.parametrize("gap", [1.0, 2.0, 4.0, 6.0, 12.0])
 def test_gaps_between_columns_are_no_time(gap):
     rough = rough_paper(1.02)
-    found = even_paper(traces_on(rough, gap=gap), TO_PICTURE @ np.linalg.inv(rough))
-    places = apply_homography(np.linalg.inv(found) @ TO_PICTURE, np.array([[20.0, 60.0], [120.0, 60.0]]))
-    assert places[1, 0] - places[0, 0] == pytest.approx(100.0, rel=0.01)
+    assert length_found(traces_on(rough, gap=gap), rough) == pytest.approx(100.0, rel=0.004)
+
+
+def test_traces_that_run_on_into_their_neighbours_do_not_make_columns_overlap():
+    """Where no separator stands a trace goes on into the next column's, seen from there as its beginning."""
+    rough = rough_paper(1.0)
+    early = {(row, column): 2.5 for row in range(ROWS) for column in range(COLUMNS - 1)}
+    assert length_found(traces_on(rough, late=early), rough) == pytest.approx(100.0, rel=0.002)
+
+
+def test_print_that_hides_where_leads_begin_hides_it_in_no_two_alike():
+    """Beside its name each row's presence is doubtful for a few millimetres, in another part of them."""
+    traces = traces_on(np.eye(3))
+    for trace in traces:
+        if trace.lead.column == 0:
+            trace.presence[(trace.x >= 0) & (trace.x < 1.5 + trace.lead.row)] = 0.45
+    assert length_found(traces, np.eye(3)) == pytest.approx(100.0, rel=0.002)
 
 
 def test_one_lead_tells_nothing():

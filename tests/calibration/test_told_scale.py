@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 
 from ecgpage.calibration.pulse import HEIGHTS, WIDTHS, Pulse
 from ecgpage.calibration.scale_reader import PrintedScale
-from ecgpage.calibration.told_scale import apply_scale, at_speed, pace_needed
+from ecgpage.calibration.told_scale import apply_scale, at_fast_speed, at_speed, pace_needed
 from ecgpage.diagnosis.pace import SURE, SURER
+from ecgpage.geometry import FLAT
 from ecgpage.leads import GAINS, SPEEDS, USUAL_GAINS, gain_of
 from ecgpage.recording import Calibration, LeadBox, LeadTrace
 
@@ -106,3 +107,27 @@ def test_another_speed_changes_times_and_no_length(before, after):
     assert after * timed.lead.duration == pytest.approx(before * LEAD.duration)
     assert after * timed.lead.start == pytest.approx(before * LEAD.start)
     np.testing.assert_array_equal(timed.x, X)
+
+
+def test_of_a_page_that_its_leads_scale_twice_the_millimetres_may_run_at_twice_the_speed():
+    found = replace(calibration(), source="layout")
+    fast, [trace] = at_fast_speed(found, TRACES, Pulse(5.0, 5.0))
+    assert fast.speed == 50.0 and fast.pixels_per_mm == (3.5, 3.5) and trace.lead.duration == LEAD.duration
+    assert trace.lead.box[2] - trace.lead.box[0] == fast.speed * LEAD.duration
+    for before, after in ((TRACES[0].x, trace.x), (TRACES[0].y, trace.y), (TRACES[0].spread, trace.spread)):
+        np.testing.assert_allclose(after, 2 * before)
+    assert trace.zero == 30.0
+
+
+@pytest.mark.parametrize(
+    ("change", "pulse"),
+    [
+        ({"source": "grid"}, None),
+        ({"source": "layout", "speed": 50.0}, None),
+        ({"source": "layout", "bend": FLAT}, None),
+        ({"source": "layout"}, Pulse(10.0, 10.0)),
+    ],
+)
+def test_a_known_scale_is_no_other_speeds(change, pulse):
+    """A pulse of 10 mm on the millimetres that there are is of 50 mm/s on these."""
+    assert at_fast_speed(replace(calibration(), **change), TRACES, pulse) is None
