@@ -360,7 +360,7 @@ class Pipeline:
         """
         with self._clock("calibration"):
             pulse, printed = _pulse(page, calibration, traces), self.printed_scale(page, calibration)
-            at_fast = at_fast_speed(calibration, traces, pulse)
+            at_fast = at_fast_speed(calibration, traces, printed, pulse)
             if at_fast is not None:
                 smaller = self.printed_scale(page, at_fast[0])
                 if smaller.speed == FAST and smaller.likely > printed.likely:

@@ -519,7 +519,7 @@ def test_beats_tell_the_speed_of_a_page_that_does_not(slower, printed, speed):
     [
         ("layout", PrintedScale(), PrintedScale(50.0, (10.0, 10.0), 0.99), 50.0),
         ("layout", PrintedScale(25.0, None, 0.95), PrintedScale(50.0, (10.0, 10.0), 0.99), 50.0),
-        ("layout", PrintedScale(25.0, None, 0.99), PrintedScale(50.0, (10.0, 10.0), 0.95), 25.0),
+        ("layout", PrintedScale(25.0, None, 0.97), PrintedScale(50.0, (10.0, 10.0), 0.95), 25.0),
         ("layout", PrintedScale(25.0, None, 0.95), PrintedScale(12.5, None, 0.99), 25.0),
         ("grid", PrintedScale(25.0, None, 0.95), PrintedScale(50.0, (10.0, 10.0), 0.99), 25.0),
     ],

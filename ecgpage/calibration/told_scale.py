@@ -16,6 +16,9 @@ from ecgpage.recording import Calibration, LeadTrace
 FAST = 2 * MILLIMETERS_PER_SECOND
 """mm/s that lengths may be mistaken at."""
 
+SURELY_READ = 0.99
+"""How likely the usual speed must be, where it is read, for print not to be looked for in another size."""
+
 FAST_PULSE, USUAL_PULSE = max(WIDTHS), 5.0
 """Widths of a pulse, mm: of 0.2 s at this speed, which no other gives, and of 0.2 s at the usual one."""
 
@@ -46,14 +49,15 @@ def apply_scale(
 
 
 def at_fast_speed(
-    calibration: Calibration, traces: Sequence[LeadTrace], pulse: Pulse | None
+    calibration: Calibration, traces: Sequence[LeadTrace], printed: PrintedScale, pulse: Pulse | None
 ) -> tuple[Calibration, tuple[LeadTrace, ...]] | None:
     """A page that its leads' lengths alone scale, and its traces, if it runs at ``FAST``: its leads last as long, on
-    twice as many millimetres. None where it cannot, another scale being known or its pulse being as wide as at that
-    speed on the millimetres that there are, and where paper bends."""
+    twice as many millimetres. None where it hardly can, another scale being known, the usual speed being read surely or
+    the pulse being as wide as at that speed on the millimetres that there are, and where paper bends."""
     scaled_by_leads = calibration.source == "layout" and calibration.speed == MILLIMETERS_PER_SECOND
+    usual = printed.speed == MILLIMETERS_PER_SECOND and printed.likely >= SURELY_READ
     wide = pulse is not None and pulse.width == FAST_PULSE
-    if not scaled_by_leads or wide or calibration.bend is not None:
+    if not scaled_by_leads or usual or wide or calibration.bend is not None:
         return None
     more = FAST / calibration.speed
     x_per_mm, y_per_mm = (pixels / more for pixels in calibration.pixels_per_mm)

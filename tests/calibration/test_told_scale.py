@@ -111,7 +111,7 @@ def test_another_speed_changes_times_and_no_length(before, after):
 
 def test_of_a_page_that_its_leads_scale_twice_the_millimetres_may_run_at_twice_the_speed():
     found = replace(calibration(), source="layout")
-    fast, [trace] = at_fast_speed(found, TRACES, Pulse(5.0, 5.0))
+    fast, [trace] = at_fast_speed(found, TRACES, PrintedScale(25.0, None, 0.95), Pulse(5.0, 5.0))
     assert fast.speed == 50.0 and fast.pixels_per_mm == (3.5, 3.5) and trace.lead.duration == LEAD.duration
     assert trace.lead.box[2] - trace.lead.box[0] == fast.speed * LEAD.duration
     for before, after in ((TRACES[0].x, trace.x), (TRACES[0].y, trace.y), (TRACES[0].spread, trace.spread)):
@@ -120,14 +120,15 @@ def test_of_a_page_that_its_leads_scale_twice_the_millimetres_may_run_at_twice_t
 
 
 @pytest.mark.parametrize(
-    ("change", "pulse"),
+    ("change", "printed", "pulse"),
     [
-        ({"source": "grid"}, None),
-        ({"source": "layout", "speed": 50.0}, None),
-        ({"source": "layout", "bend": FLAT}, None),
-        ({"source": "layout"}, Pulse(10.0, 10.0)),
+        ({"source": "grid"}, NOTHING, None),
+        ({"source": "layout", "speed": 50.0}, NOTHING, None),
+        ({"source": "layout", "bend": FLAT}, NOTHING, None),
+        ({"source": "layout"}, NOTHING, Pulse(10.0, 10.0)),
+        ({"source": "layout"}, PrintedScale(25.0, None, 0.995), None),
     ],
 )
-def test_a_known_scale_is_no_other_speeds(change, pulse):
+def test_a_known_scale_is_no_other_speeds(change, printed, pulse):
     """A pulse of 10 mm on the millimetres that there are is of 50 mm/s on these."""
-    assert at_fast_speed(replace(calibration(), **change), TRACES, pulse) is None
+    assert at_fast_speed(replace(calibration(), **change), TRACES, printed, pulse) is None
