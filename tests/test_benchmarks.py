@@ -18,6 +18,8 @@ from benchmarks.detection import leads_named, leads_paired, leads_right, true_bo
 from benchmarks.detector_speed import differences
 from benchmarks.digitizer_choices import CHOICES, draw_batches, evaluate
 from benchmarks.faint_grids import look, row
+from benchmarks.leads_alone import lead_errors
+from benchmarks.leads_alone import row as scaled_by_leads
 from benchmarks.learning_curve import follow
 from benchmarks.pace import as_page, both_paces, fit_odds
 from benchmarks.reconciliation import row as reconciliation_row
@@ -214,6 +216,18 @@ def test_calibration_errors_are_those_of_the_paper_found(root):
     assert errors.time < 0.03 and errors.height < 0.03
     slower = replace(page, leads=tuple(replace(lead, speed=lead.speed / 1.03) for lead in page.leads))
     assert np.median(page_errors(slower)[1].along) == pytest.approx(0.03, abs=0.002)
+
+
+def test_errors_of_leads_alone_are_those_of_a_millimetre_of_time(root):
+    """On the paper that a page was drawn on none; on one whose millimetres are 2 % longer 2 % less."""
+    draw = RecordDrawer([PROFILES["clean"].drawn_at(150.0, 150.0)])
+    page = draw(root / "benchmarks" / "records" / "01825_hr", np.random.default_rng(0))
+    true = TruePage(Path(), list(page.leads), page.paper_to_picture, Path(), np.zeros((0, 12)), 500.0)
+    exact, longer = (lead_errors(true, page.paper_to_picture @ np.diag([size, 1.0, 1.0])) for size in (1.0, 1.02))
+    assert len(exact) == len(page.leads) and np.abs(exact).max() < 1e-3
+    np.testing.assert_allclose(longer, 1 / 1.02 - 1, atol=1e-3)
+    found = scaled_by_leads([(longer, exact), (longer, longer), None])
+    np.testing.assert_allclose(found, [3, 1, 1.96, 1.96, 1.96, 0.98, 1.96, 1.96, 50], atol=0.1)
 
 
 def test_grids_are_looked_for_where_leads_would_say(root):
