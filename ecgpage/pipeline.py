@@ -33,7 +33,7 @@ from ecgpage.calibration.scale import (
     runs_at,
 )
 from ecgpage.calibration.scale_reader import PrintedScale, ScaleReader, load_scale_reader
-from ecgpage.calibration.told_scale import FAST, apply_scale, at_fast_speed, at_speed, pace_needed
+from ecgpage.calibration.told_scale import FAST, apply_scale, at_fast_speed, at_speed, pace_needed, runs_fast
 from ecgpage.calibration.traced_boxes import boxes_of_all_their_time, traced_boxes
 from ecgpage.detection.closer import Region, detect_closely, look_again, turns_to_try, upright_evidence
 from ecgpage.detection.detector import LeadDetector, load_detector
@@ -355,15 +355,15 @@ class Pipeline:
         """Calibration and traces at the speed and the gains that print and pulse tell.
 
         Where they tell no speed and the beats run at half the pace of any heart, the page is taken to run at ``FAST``.
-        Where its leads alone scale it print is also looked for as small as it is at that speed, and if it then tells
-        it more surely, the page runs so.
+        A page that its leads alone scale is also asked for print as small as it is if they last as long at that speed,
+        which it then has if this is read more surely.
         """
         with self._clock("calibration"):
             pulse, printed = _pulse(page, calibration, traces), self.printed_scale(page, calibration)
             at_fast = at_fast_speed(calibration, traces, printed, pulse)
             if at_fast is not None:
                 smaller = self.printed_scale(page, at_fast[0])
-                if smaller.speed == FAST and smaller.likely > printed.likely:
+                if runs_fast(printed, smaller, pulse):
                     calibration, traces = at_fast
                     pulse, printed = _pulse(page, calibration, traces), smaller
             told = apply_scale(calibration, traces, printed, pulse)

@@ -100,7 +100,7 @@ def _edge(x: np.ndarray, presence: np.ndarray, near: float) -> tuple[float, floa
 
 
 def rise(x: np.ndarray, presence: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Where a presence (N,) along x (N,) rises from 0 to 1: places (N + 1,), and how much of the rise is at each."""
+    """Where a presence (N,) along x (N,), N > 0, rises from 0 to 1: places (N + 1,), and how much of it is at each."""
     rising = (np.maximum.accumulate(presence) + np.minimum.accumulate(presence[::-1])[::-1]) / 2
     steps = np.diff(np.concatenate([[0.0], rising, [1.0]]))
     return np.concatenate([x[:1], (x[1:] + x[:-1]) / 2, x[-1:]]), steps
@@ -110,7 +110,7 @@ def mean_place(places: np.ndarray, weights: np.ndarray) -> tuple[float, float]:
     """Mean and standard deviation of places (N,) of weights (N,), some above 0."""
     total = weights.sum()
     mean = float((weights * places).sum() / total)
-    # a presence may exceed 1 by rounding
+    # a weight may lie below 0 by rounding
     return mean, float(np.sqrt(max(0.0, (weights * (places - mean) ** 2).sum() / total)))
 
 

@@ -28,8 +28,8 @@ REACH, LEAST_RISE = 6.0, 0.1
 """Millimetres from a box's edge within which its trace's end is told so, and rise of its presence there at least."""
 
 GAP = 0.3
-"""Millimetres from which on a gap between columns is a rarity, though no larger one is a greater one by much (Cauchy's
-distribution): most pages have none, some one of several millimetres."""
+"""Scale of the gap between columns in Cauchy's distribution, mm: most pages have none, some one of several
+millimetres."""
 
 PIECE = 30.0
 """Millimetres of a lead whose median height is one point of its row."""
@@ -64,6 +64,8 @@ LEAST_DEPTH = 0.5
 FEWEST = 2
 """Printed leads of known times that a fit takes."""
 
+_GAP = 6  # place of the gap among what is fitted
+
 
 class _Observed(NamedTuple):
     """What traces show. ends: (N, 2) mm where leads begin and end, at their own heights; places: (N,) mm at which time
@@ -96,11 +98,11 @@ def even_paper(traces: Sequence[LeadTrace], paper_to_picture: np.ndarray) -> np.
     middle = np.median(observed.ends, axis=0)
     even = _fit(observed, middle)
     for around in ALL_SAY:
-        if not _is_seen_so(even, observed):
+        if not _is_in_front(even, observed):
             return None
         observed = _told_anew(observed, even.off, around)
         even = _fit(observed, middle)
-    if not _is_seen_so(even, observed):
+    if not _is_in_front(even, observed):
         return None
     even_to_picture = paper_to_picture @ np.linalg.inv(even.homography)
     at = apply_homography(even.homography, middle[None])
@@ -140,14 +142,16 @@ def _rises(trace: LeadTrace) -> list[tuple[np.ndarray, np.ndarray]]:
     nowhere where the picture cuts it off."""
     result = []
     for edge, presence, cut in zip(trace.lead.box[::2], (trace.presence, 1 - trace.presence), trace.cut, strict=True):
-        near = np.abs(trace.x - edge) < (0.0 if cut else REACH)
+        near = np.abs(trace.x - edge) < REACH
         places, steps = rise(trace.x[near], presence[near])
-        result.append((places[1:-1], steps[1:-1]))
+        inside = slice(0) if cut else slice(1, -1)  # what is seen first and last may rise anywhere beyond
+        result.append((places[inside], steps[inside]))
     return result
 
 
 def _told_anew(observed: _Observed, off: np.ndarray, around: float) -> _Observed:
-    """What is observed with each end where its presence rises near its place by all of them.
+    """What is observed with each end where its presence rises near its place by all of them; one without such a rise
+    stays, and hardly counts.
 
     off: (N,) mm that ends lie beside it; around: standard deviation, mm, of what counts as near.
     """
@@ -157,7 +161,8 @@ def _told_anew(observed: _Observed, off: np.ndarray, around: float) -> _Observed
         weights = steps * np.exp(-0.5 * ((places - expected) / around) ** 2)
         if weights.sum() >= LEAST_RISE:
             ends[k, 0], deviation = mean_place(places, weights)
-            deviations[k] = np.hypot(TOLD_ERROR, deviation) / np.sqrt(min(1.0, weights.sum()))
+            told = np.hypot(TOLD_ERROR, deviation) / np.sqrt(min(1.0, weights.sum()))
+            deviations[k] = min(deviations[k], told)
     return observed._replace(ends=ends, deviations=deviations)
 
 
@@ -174,7 +179,7 @@ class _Even(NamedTuple):
     misfit: float
 
 
-def _is_seen_so(even: _Even, observed: _Observed) -> bool:
+def _is_in_front(even: _Even, observed: _Observed) -> bool:
     """Whether all ends lie in front of a camera, none much nearer than another."""
     depths = np.column_stack([observed.ends, np.ones(len(observed.ends))]) @ even.homography[2]
     return bool(depths.min() >= LEAST_DEPTH * depths.max())
@@ -207,7 +212,8 @@ def _fit_held(observed: _Observed, middle: np.ndarray, held: Held) -> _Even:
 
     rows = [float(np.median(levels[observed.rows == row, 1])) for row in range(observed.rows.max() + 1)]
     start = np.array([1.0, 0, 0, 0, 0, 0, 0, *rows])
-    least = np.where(np.arange(len(start)) == 6, 0.0, -np.inf)  # columns do not overlap
+    least = np.full(len(start), -np.inf)
+    least[_GAP] = 0.0  # columns do not overlap
     found = least_squares(misfits, start, bounds=(least, np.inf)).x
     a, b, c, d, g, h = found[:6]
     fitted = np.array([[a, b, c], [d, 1, 0], [g, h, 1]])  # in units around the middle

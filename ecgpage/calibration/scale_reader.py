@@ -81,7 +81,7 @@ _FAINTEST = 20.0  # grey levels between paper and print, below which noise is no
 @dataclass(frozen=True)
 class PrintedScale:
     """What a page prints of its scale. speed: mm/s; gains: mm/mV of limb and of chest leads; None where not read.
-    likely: how likely the speed is, 0 where none is read."""
+    likely: how likely the speed is, 0 where none is read; scales that are read more and less surely are equal."""
 
     speed: float | None = None
     gains: Gains | None = None

@@ -16,6 +16,9 @@ from ecgpage.recording import Calibration, LeadTrace
 FAST = 2 * MILLIMETERS_PER_SECOND
 """mm/s that lengths may be mistaken at."""
 
+CLEARLY_SURER = 10.0
+"""How many times less doubtful ``FAST`` must be, read in another size, where it is read in the usual one too."""
+
 SURELY_READ = 0.99
 """How likely the usual speed must be, where it is read, for print not to be looked for in another size."""
 
@@ -52,18 +55,31 @@ def at_fast_speed(
     calibration: Calibration, traces: Sequence[LeadTrace], printed: PrintedScale, pulse: Pulse | None
 ) -> tuple[Calibration, tuple[LeadTrace, ...]] | None:
     """A page that its leads' lengths alone scale, and its traces, if it runs at ``FAST``: its leads last as long, on
-    twice as many millimetres. None where it hardly can, another scale being known, the usual speed being read surely or
-    the pulse being as wide as at that speed on the millimetres that there are, and where paper bends."""
-    scaled_by_leads = calibration.source == "layout" and calibration.speed == MILLIMETERS_PER_SECOND
+    twice as many millimetres. None where it hardly can, a grid being known, the usual speed being read surely or the
+    pulse being as wide as at that speed on the millimetres that there are, and where paper bends."""
+    scaled_by_leads = calibration.source == "layout"
     usual = printed.speed == MILLIMETERS_PER_SECOND and printed.likely >= SURELY_READ
     wide = pulse is not None and pulse.width == FAST_PULSE
     if not scaled_by_leads or usual or wide or calibration.bend is not None:
         return None
-    more = FAST / calibration.speed
+    more = FAST / MILLIMETERS_PER_SECOND
     x_per_mm, y_per_mm = (pixels / more for pixels in calibration.pixels_per_mm)
     smaller = calibration.paper_to_page @ np.diag([1 / more, 1 / more, 1.0])
     at_fast = replace(calibration, paper_to_page=smaller, pixels_per_mm=(x_per_mm, y_per_mm), speed=FAST)
     return at_fast, tuple(trace.enlarged(more) for trace in traces)
+
+
+def runs_fast(printed: PrintedScale, smaller: PrintedScale, pulse: Pulse | None) -> bool:
+    """Whether print that is read as small as it is at ``FAST`` says that a page runs so (``at_fast_speed``).
+
+    printed, pulse: as they are read on the millimetres that there are, at the usual speed; smaller: as print is read on
+    twice as many, more surely; its gain must be the pulse's.
+    """
+    surer = CLEARLY_SURER if printed.speed == FAST else 1.0
+    if smaller.speed != FAST or surer * (1 - smaller.likely) >= 1 - printed.likely:
+        return False
+    more = FAST / MILLIMETERS_PER_SECOND
+    return pulse is None or smaller.gains is None or more * pulse.height == smaller.gains[0]
 
 
 def pace_needed(printed: PrintedScale, pulse: Pulse | None) -> float | None:

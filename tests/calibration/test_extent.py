@@ -1,5 +1,7 @@
 """Paper from its leads' ends and rows: traces seen on paper that is wrong in a known way tell how."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -96,10 +98,20 @@ def test_gaps_between_columns_are_no_time(gap):
 
 
 def test_traces_that_run_on_into_their_neighbours_do_not_make_columns_overlap():
-    """Where no separator stands a trace goes on into the next column's, seen from there as its beginning."""
-    rough = rough_paper(1.0)
-    early = {(row, column): 2.5 for row in range(ROWS) for column in range(COLUMNS - 1)}
-    assert length_found(traces_on(rough, late=early), rough) == pytest.approx(100.0, rel=0.002)
+    """Where no separator stands a trace goes on into the next column's."""
+    late = {(row, column): 2.5 for row in range(ROWS) for column in range(COLUMNS - 1)}
+    assert length_found(traces_on(np.eye(3), late=late), np.eye(3)) == pytest.approx(100.0, rel=0.002)
+
+
+def test_where_the_picture_cuts_traces_off_none_begins():
+    """Its edge stands 1.5 mm within the first column, whose traces would have begun there."""
+    traces = traces_on(np.eye(3))
+    for k, trace in enumerate(traces):
+        if trace.lead.column == 0:
+            trace.presence[trace.x < 1.5] = 0.0
+            x0, y0, x1, y1 = trace.lead.box
+            traces[k] = replace(trace, lead=replace(trace.lead, box=(x0 + 1.5, y0, x1, y1)), cut=(True, False))
+    assert length_found(traces, np.eye(3)) == pytest.approx(100.0, rel=0.002)
 
 
 def test_print_that_hides_where_leads_begin_hides_it_in_no_two_alike():

@@ -64,6 +64,12 @@ def test_speed_and_gain_are_read_wherever_they_stand():
     assert printed_scale(chances()) == PrintedScale()
 
 
+def test_how_likely_a_speed_is_that_is_read_is_told():
+    sure, surer = (printed_scale(chances(("25 mm/s", 5, 50, likely))).likely for likely in (0.95, 0.99))
+    assert 0.9 < sure < surer < 1.0
+    assert printed_scale(chances(("25 mm/s", 5, 50, 0.8))).likely == 0.0
+
+
 def test_what_is_not_sure_is_not_read_and_what_is_rare_must_be_surer():
     assert printed_scale(chances(("25 mm/s", 5, 50, 0.8), ("10 mm/mV", 20, 50, 0.8))) == PrintedScale()
     likely = 0.97

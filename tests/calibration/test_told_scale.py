@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from ecgpage.calibration.pulse import HEIGHTS, WIDTHS, Pulse
 from ecgpage.calibration.scale_reader import PrintedScale
-from ecgpage.calibration.told_scale import apply_scale, at_fast_speed, at_speed, pace_needed
+from ecgpage.calibration.told_scale import apply_scale, at_fast_speed, at_speed, pace_needed, runs_fast
 from ecgpage.diagnosis.pace import SURE, SURER
 from ecgpage.geometry import FLAT
 from ecgpage.leads import GAINS, SPEEDS, USUAL_GAINS, gain_of
@@ -123,7 +123,6 @@ def test_of_a_page_that_its_leads_scale_twice_the_millimetres_may_run_at_twice_t
     ("change", "printed", "pulse"),
     [
         ({"source": "grid"}, NOTHING, None),
-        ({"source": "layout", "speed": 50.0}, NOTHING, None),
         ({"source": "layout", "bend": FLAT}, NOTHING, None),
         ({"source": "layout"}, NOTHING, Pulse(10.0, 10.0)),
         ({"source": "layout"}, PrintedScale(25.0, None, 0.995), None),
@@ -132,3 +131,23 @@ def test_of_a_page_that_its_leads_scale_twice_the_millimetres_may_run_at_twice_t
 def test_a_known_scale_is_no_other_speeds(change, printed, pulse):
     """A pulse of 10 mm on the millimetres that there are is of 50 mm/s on these."""
     assert at_fast_speed(replace(calibration(), **change), TRACES, printed, pulse) is None
+
+
+@pytest.mark.parametrize(
+    ("printed", "smaller", "pulse", "fast"),
+    [
+        (NOTHING, PrintedScale(50.0, None, 0.95), None, True),
+        (PrintedScale(25.0, None, 0.95), PrintedScale(50.0, None, 0.99), None, True),
+        (PrintedScale(25.0, None, 0.98), PrintedScale(50.0, None, 0.95), None, False),
+        (NOTHING, PrintedScale(25.0, None, 0.99), None, False),
+        # read as 50 mm/s in both sizes: five seconds, unless the smaller is read much more surely
+        (PrintedScale(50.0, None, 0.95), PrintedScale(50.0, None, 0.99), None, False),
+        (PrintedScale(50.0, None, 0.95), PrintedScale(50.0, None, 0.999), None, True),
+        # its gain on twice the millimetres against that of the pulse on the usual ones
+        (NOTHING, PrintedScale(50.0, (10.0, 10.0), 0.99), Pulse(5.0, 5.0), True),
+        (NOTHING, PrintedScale(50.0, (10.0, 10.0), 0.99), Pulse(10.0, 5.0), False),
+        (NOTHING, PrintedScale(50.0, None, 0.99), Pulse(10.0, 5.0), True),
+    ],
+)
+def test_print_of_another_size_counts_where_it_is_read_more_surely(printed, smaller, pulse, fast):
+    assert runs_fast(printed, smaller, pulse) == fast
