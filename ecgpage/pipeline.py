@@ -415,6 +415,7 @@ class _Look:
 
 
 def _pulse(page: Page, calibration: Calibration, traces: Sequence[LeadTrace]) -> Pulse | None:
+    """The pulse that a page shows beside its traces, measured on the calibration's millimetres; None without one."""
     return find_pulse(page.image, page.page_to_picture @ calibration.paper_to_page, traces, calibration.bend)
 
 

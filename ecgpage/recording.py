@@ -117,6 +117,13 @@ class Calibration:
     line_spacing: float = float("nan")
     column_lines: ColumnLines | None = None
 
+    def corrected(self, correction: np.ndarray) -> Calibration:
+        """The calibration of paper that is flat with its millimetres moved by a homography, (3, 3)."""
+        paper_to_page = self.paper_to_page @ np.linalg.inv(correction)
+        scale = self.pixels_per_mm / np.diag(correction)[:2]
+        pixels_per_mm = (float(scale[0]), float(scale[1]))
+        return replace(self, paper_to_page=paper_to_page / paper_to_page[2, 2], pixels_per_mm=pixels_per_mm)
+
     @property
     def is_usual(self) -> bool:
         """Whether the page runs at 25 mm/s and 10 mm/mV throughout."""

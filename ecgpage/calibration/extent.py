@@ -192,6 +192,7 @@ def _fit(observed: _Observed, middle: np.ndarray) -> _Even:
 
 
 def _fit_held(observed: _Observed, middle: np.ndarray, held: Held) -> _Even:
+    """Fit even paper to what is observed, around its middle (2,), mm, held to the paper as it is."""
     ends, levels = (observed.ends - middle) / UNIT, (observed.levels - middle) / UNIT
     first = float(np.median(observed.places))
     places = (observed.places - first) / UNIT

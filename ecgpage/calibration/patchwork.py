@@ -140,12 +140,12 @@ def even_patchwork(
         return calibration
     if ratio is not None:
         higher = np.diag([1.0, ratio, 1.0])
-        even, on_even = _corrected(even, higher), _moved(on_even, higher)
+        even, on_even = even.corrected(higher), _moved(on_even, higher)
     for _ in range(LOOKS):
         correction = evening(on_even, shown.lines(even, on_even))
         if correction is None:
             return calibration
-        even, on_even = _corrected(even, correction), _moved(on_even, correction)
+        even, on_even = even.corrected(correction), _moved(on_even, correction)
     lines, now = shown.upright_lines(even, on_even), shown.upright_lines(calibration, panels)
     clear = lines.heights.sum() >= LEAST_GAIN * now.heights.sum()
     if not clear or not (ratio is not None or lie_elsewhere(on_even, lines.places, square)):
@@ -169,14 +169,6 @@ def _by_columns(traces: Sequence[LeadTrace], panels: Sequence[Panel], places: np
             turn = np.exp(2j * np.pi * ((panel.x0 + panel.x1) / (2 * square) + place))
             turns[trace.lead.column] = turns.get(trace.lead.column, 0.0) + turn
     return ColumnLines({column: float(np.angle(turn)) / (2 * np.pi) * square for column, turn in turns.items()}, square)
-
-
-def _corrected(calibration: Calibration, correction: np.ndarray) -> Calibration:
-    """The calibration of flat paper with its millimetres moved by a homography, (3, 3)."""
-    paper_to_page = calibration.paper_to_page @ np.linalg.inv(correction)
-    scale = calibration.pixels_per_mm / np.diag(correction)[:2]
-    pixels_per_mm = (float(scale[0]), float(scale[1]))
-    return replace(calibration, paper_to_page=paper_to_page / paper_to_page[2, 2], pixels_per_mm=pixels_per_mm)
 
 
 def _moved(panels: Sequence[Panel], correction: np.ndarray) -> list[Panel]:

@@ -63,9 +63,7 @@ def at_fast_speed(
     if not scaled_by_leads or usual or wide or calibration.bend is not None:
         return None
     more = FAST / MILLIMETERS_PER_SECOND
-    x_per_mm, y_per_mm = (pixels / more for pixels in calibration.pixels_per_mm)
-    smaller = calibration.paper_to_page @ np.diag([1 / more, 1 / more, 1.0])
-    at_fast = replace(calibration, paper_to_page=smaller, pixels_per_mm=(x_per_mm, y_per_mm), speed=FAST)
+    at_fast = replace(calibration.corrected(np.diag([more, more, 1.0])), speed=FAST)
     return at_fast, tuple(trace.enlarged(more) for trace in traces)
 
 
